@@ -1,0 +1,1 @@
+"""The command line: arguments → one recipe → text and an exit code."""

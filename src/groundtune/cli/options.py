@@ -1,0 +1,62 @@
+"""Kinds of option values that several verbs share."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from groundtune.core.values import ARMS
+
+if TYPE_CHECKING:
+    from groundtune.core.values import Arm
+
+EXISTING = click.Path(exists=True, path_type=Path)
+ANY_PATH = click.Path(path_type=Path)
+TASKS = click.Choice(["qa"])
+
+_SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+def example(line: str) -> str:
+    """The end of a verb's help: one line that works as it stands."""
+    # A backspace alone on a line tells click to leave what follows unwrapped.
+    return f"\b\nExample:\n  {line}"
+
+
+class Seconds(click.ParamType[float]):
+    """A length of time such as `90s`, `30m` or `1.5h`, as seconds."""
+
+    name = "time"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Read the length of time; it must be above zero."""
+        if isinstance(value, float):
+            return value
+        read = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", str(value).strip())
+        if read is None or float(read[1]) == 0:
+            self.fail(f"{value!r} is no time: write 90s, 30m or 1.5h", param, ctx)
+        return float(read[1]) * _SECONDS[read[2]]
+
+
+class Arms(click.ParamType["tuple[Arm, ...]"]):
+    """A list of arms such as `plain,rag`, put into their usual order."""
+
+    name = "arms"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[Arm, ...]:
+        """Read the list; every part must be an arm."""
+        if isinstance(value, tuple):
+            return tuple(arm for arm in ARMS if arm in value)
+        wanted = [part.strip() for part in str(value).split(",") if part.strip()]
+        unknown = [part for part in wanted if part not in ARMS]
+        if unknown or not wanted:
+            what = repr(unknown[0]) if unknown else "an empty list"
+            self.fail(f"{what} is no arm: use some of {','.join(ARMS)}", param, ctx)
+        return tuple(arm for arm in ARMS if arm in wanted)

@@ -1,0 +1,129 @@
+"""How far a long job is, on standard error: a bar on a terminal, else a line at times.
+
+Standard output is for results alone, so nothing here ever writes to it.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+    from typing import TextIO
+
+_LINE_EVERY_SECONDS = 5.0
+
+
+class ProgressDisplay:
+    """Implements `core.protocols.Progress`; use it as a context manager.
+
+    Args:
+        stream: Where to write; standard error if None.
+        clock: Seconds that only grow.
+    """
+
+    def __init__(
+        self,
+        stream: TextIO | None = None,
+        *,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self._stream = stream or sys.stderr
+        self._clock = clock
+        self._bars: Any = None
+        self._steps: dict[str, Any] = {}
+        self._label = ""
+        self._begun = 0.0
+        self._begun_at = 0
+        self._last_line = float("-inf")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._bars is not None:
+            self._bars.stop()
+
+    def __call__(self, label: str, done: int, total: int | None) -> None:
+        """Show `done` of `total` units of the step `label`."""
+        if self._stream.isatty():
+            self._draw(label, done, total)
+        else:
+            self._write(label, done, total)
+
+    def _draw(self, label: str, done: int, total: int | None) -> None:
+        if self._bars is None:
+            self._bars = _bars(self._stream)
+            self._bars.start()
+        if label not in self._steps:
+            # A step that another one follows has ended, whether it said so or not.
+            self._steps[label] = self._bars.add_task(label, total=total)
+        self._bars.update(self._steps[label], completed=done, total=total)
+
+    def _write(self, label: str, done: int, total: int | None) -> None:
+        now = self._clock()
+        if label != self._label:
+            self._label = label
+            self._begun, self._begun_at = now, done
+            self._last_line = float("-inf")
+        is_end = total is not None and done >= total
+        if now - self._last_line < _LINE_EVERY_SECONDS and not is_end:
+            return
+        self._last_line = now
+        rate = (done - self._begun_at) / max(now - self._begun, 1e-9)
+        self._stream.write(progress_line(label, done, total, rate=rate) + "\n")
+        self._stream.flush()
+
+
+def progress_line(label: str, done: int, total: int | None, *, rate: float) -> str:
+    """One line, such as `embed: 120/2067, 57.0 a second, 34 s left`.
+
+    Args:
+        label: The step.
+        done: Units done.
+        total: Units in all, None if not known.
+        rate: Units a second; 0 if not known yet.
+    """
+    parts = [f"{label}: {done}" if total is None else f"{label}: {done}/{total}"]
+    if rate > 0 and done != total:
+        parts.append(f"{rate:.1f} a second")
+        if total is not None:
+            parts.append(f"{(total - done) / rate:.0f} s left")
+    return ", ".join(parts)
+
+
+def _bars(stream: TextIO) -> Any:  # noqa: ANN401 (rich is imported only here)
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        ProgressColumn,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+    from rich.text import Text
+
+    class Rate(ProgressColumn):
+        """Units a second."""
+
+        def render(self, task: Any) -> Text:  # noqa: ANN401 (rich's Task)
+            speed = task.finished_speed or task.speed
+            return Text("" if speed is None else f"{speed:.1f}/s")
+
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        Rate(),
+        TimeRemainingColumn(),
+        console=Console(file=stream),
+    )

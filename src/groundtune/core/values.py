@@ -1,0 +1,136 @@
+"""The values that every room exchanges: plain, frozen, made of JSON types.
+
+A document is cut into passages; a passage found for a query is a hit; the span of
+a passage that an answer rests on is a citation. A case is one labelled input, and a
+row is what one system did with one case. What computes them lives elsewhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+Arm = Literal["plain", "rag", "tuned", "both"]
+ARMS: tuple[Arm, ...] = ("plain", "rag", "tuned", "both")
+
+
+class Span(NamedTuple):
+    """Half-open range of characters, `[start, end)`."""
+
+    start: int
+    end: int
+
+
+class Block(NamedTuple):
+    """One structural unit of a document, as its reader saw it."""
+
+    kind: Literal["heading", "paragraph", "list", "code", "table"]
+    start: int
+    """First character in `Document.text`."""
+    end: int
+    """One past the last character in `Document.text`."""
+    level: int = 0
+    """Depth of a heading, 1 at the top; 0 for everything else."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """The text of one source, with its structure.
+
+    Offsets everywhere are characters of `text`, which is the reader's plain text: for
+    a text or Markdown file that is the file itself, for HTML and PDF the extracted text.
+    """
+
+    id: str
+    """Path relative to the ingested folder, with `/`, or the source's own name."""
+    text: str
+    title: str = ""
+    blocks: tuple[Block, ...] = ()
+    """In order, not overlapping; empty where the reader knows no structure."""
+    metadata: dict[str, str] = field(default_factory=dict[str, str])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Passage:
+    """A cut of a document: `document.text[start:end] == text`."""
+
+    id: str
+    """Deterministic: a hash of document id, offsets, text and splitter version."""
+    document: str
+    start: int
+    end: int
+    text: str
+    heading: str = ""
+    """Title and headings above the passage, outermost first, joined by ` > `."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hit:
+    """A passage found for a query."""
+
+    passage: Passage
+    score: float
+    """Comparable only within one search; not a probability."""
+    metadata: dict[str, str] = field(default_factory=dict[str, str])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Citation:
+    """The span of a document that an answer rests on."""
+
+    document: str
+    start: int
+    end: int
+    text: str
+    """Equal to the document's text between the offsets."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """What one answer cost. Deterministic, so it may stand in a row."""
+
+    prompt_tokens: int = 0
+    output_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """How long one answer took, in milliseconds. Never part of a row."""
+
+    retrieve_ms: float = 0.0
+    first_token_ms: float = 0.0
+    """From the start of generation, prompt included."""
+    total_ms: float = 0.0
+    """Retrieval and generation together."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a system says to a case, and what it rests on."""
+
+    text: str
+    """The answer alone: citation marks are parsed out."""
+    citations: tuple[Citation, ...] = ()
+    hits: tuple[Hit, ...] = ()
+    abstained: bool = False
+    reason: str = ""
+    """Why it abstained; empty otherwise."""
+    usage: Usage = Usage()
+    timing: Timing = Timing()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QaCase:
+    """One question with its accepted answers."""
+
+    id: str
+    question: str
+    answers: tuple[str, ...]
+    """Accepted wordings, the first preferred; empty if unanswerable."""
+    source: str = ""
+    """Document that holds the answer; empty where not known."""
+    evidence: tuple[str, ...] = ()
+    """Verbatim quotes of the source that hold the answer."""
+    answerable: bool = True
+    group: str = ""
+    """Unit of splitting and resampling, such as an article; `source` where empty."""

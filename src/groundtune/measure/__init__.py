@@ -1,0 +1,1 @@
+"""Measures and statistics on rows: pure, and free of model code."""

@@ -1,0 +1,211 @@
+"""The rows of one system, made in a process of its own.
+
+Cases are answered one at a time, in order: a row then depends on its case alone, an
+interrupted system goes on where it stopped, and its times are those of one user.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from groundtune.core.errors import GenerationError
+from groundtune.core.values import Answer
+from groundtune.measure.answers import score_answer
+from groundtune.recipes.child import run_in_child
+from groundtune.systems.build import build_system
+from groundtune.store.run import RowWriter
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from groundtune.core.protocols import Progress
+    from groundtune.core.values import QaCase
+    from groundtune.recipes.child import Channel
+    from groundtune.store.run import RunFolder
+    from groundtune.systems.build import SystemSpec
+
+_WARM_UP = "What is this about?"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerJob:
+    """A system and the cases that it still has to answer."""
+
+    spec: SystemSpec
+    cases: tuple[QaCase, ...]
+
+
+def answer_cases(job: AnswerJob, channel: Channel) -> None:
+    """Answer each case and emit `(case id, answer or None, error)`."""
+    from groundtune.core.values import QaCase
+
+    channel.progress(f"{job.spec.name}: loading", 0, None)
+    system = build_system(job.spec)
+    # The first answer of a fresh engine pays for its set-up; no case should.
+    warm_up = (
+        job.cases[0]
+        if job.spec.given is not None
+        else QaCase(id="", question=_WARM_UP, answers=())
+    )
+    system.answer(warm_up)
+    for case in job.cases:
+        try:
+            channel.emit((case.id, system.answer(case), None))
+        except GenerationError as error:
+            channel.emit((case.id, None, error.problem))
+
+
+def write_rows(
+    run: RunFolder,
+    spec: SystemSpec,
+    cases: Sequence[QaCase],
+    *,
+    gold: Mapping[str, Sequence[Mapping[str, Any]]],
+    seed: int,
+    progress: Progress,
+) -> None:
+    """Bring a system's rows to completion.
+
+    Args:
+        run: Where rows go; those that stand already are kept.
+        spec: The system.
+        cases: All test cases, in the order of the rows.
+        gold: Right passages by case id.
+        seed: Training seed that the rows are filed under.
+        progress: Told how many cases are answered.
+
+    Raises:
+        GroundtuneError: The system cannot be built, or a row cannot be written.
+    """
+    done = {
+        row["case"]
+        for row in run.rows()
+        if row["system"] == spec.name and row["seed"] == seed
+    }
+    left = tuple(case for case in cases if case.id not in done)
+    if not left:
+        return
+    by_id = {case.id: case for case in left}
+    writer = RowWriter(run)
+    count = len(done)
+    progress(spec.name, count, len(cases))
+
+    def add(item: tuple[str, Answer | None, str | None]) -> None:
+        nonlocal count
+        case_id, answer, error = item
+        case = by_id[case_id]
+        made = answer or Answer(text="")
+        key = {"case": case_id, "system": spec.name, "seed": seed}
+        writer.add(
+            make_row(
+                spec, case, made, gold=gold.get(case_id, ()), seed=seed, error=error
+            ),
+            timing={**key, **asdict(made.timing)},
+            passages=[_place(hit.passage, text=True) for hit in made.hits],
+        )
+        count += 1
+        progress(spec.name, count, len(cases))
+
+    try:
+        finished = run_in_child(
+            answer_cases,
+            AnswerJob(spec=spec, cases=left),
+            on_item=add,
+            progress=progress,
+        )
+    finally:
+        writer.close()
+    run.add_resources(
+        _resource_name(spec.name, seed), peak_memory_mb=finished.peak_memory_mb
+    )
+
+
+def write_copied_rows(
+    run: RunFolder,
+    name: str,
+    cases: Sequence[QaCase],
+    *,
+    answers: Mapping[str, str],
+    seed: int,
+) -> None:
+    """Rows of a system that needs no model: answers copied from elsewhere."""
+    done = {row["case"] for row in run.rows() if row["system"] == name}
+    writer = RowWriter(run)
+    try:
+        for case in cases:
+            if case.id in done:
+                continue
+            answer = Answer(text=answers.get(case.id, ""))
+            row = make_row(None, case, answer, gold=(), seed=seed, name=name)
+            key = {"case": case.id, "system": name, "seed": seed}
+            writer.add(row, timing={**key, **asdict(answer.timing)}, passages=[])
+    finally:
+        writer.close()
+
+
+def make_row(
+    spec: SystemSpec | None,
+    case: QaCase,
+    answer: Answer,
+    *,
+    gold: Sequence[Mapping[str, Any]],
+    seed: int,
+    error: str | None = None,
+    name: str = "",
+) -> dict[str, Any]:
+    """The row of one case: everything that figures are made of, and no times.
+
+    A case on which the system failed scores 0 and is kept, with the reason.
+    """
+    right = {passage["id"] for passage in gold}
+    ranks = [
+        number
+        for number, hit in enumerate(answer.hits, start=1)
+        if hit.passage.id in right
+    ]
+    retrieves = spec is not None and bool(spec.kb) and bool(right)
+    scores = score_answer(
+        answer.text,
+        case.answers,
+        answerable=case.answerable,
+        abstained=answer.abstained,
+    )
+    return {
+        "case": case.id,
+        "system": spec.name if spec else name,
+        "seed": seed,
+        "group": case.group or case.source or case.id,
+        "question": case.question,
+        "answers": list(case.answers),
+        "answerable": case.answerable,
+        "prediction": answer.text,
+        "scores": dict.fromkeys(scores, 0.0) if error else scores,
+        "abstained": answer.abstained,
+        "citations": [asdict(citation) for citation in answer.citations],
+        "hits": [
+            {**_place(hit.passage), "score": round(hit.score, 6)} for hit in answer.hits
+        ],
+        "hit": bool(ranks) if retrieves else None,
+        "rank": ranks[0] if ranks else None,
+        "gold": [
+            {key: passage[key] for key in ("document", "start", "end")}
+            for passage in gold
+        ],
+        "prompt_tokens": answer.usage.prompt_tokens,
+        "output_tokens": answer.usage.output_tokens,
+        "error": error,
+    }
+
+
+def _place(passage: Any, *, text: bool = False) -> dict[str, Any]:  # noqa: ANN401
+    place = {
+        "document": passage.document,
+        "start": passage.start,
+        "end": passage.end,
+    }
+    return {**place, "text": passage.text} if text else place
+
+
+def _resource_name(name: str, seed: int) -> str:
+    return name if seed == 0 else f"{name}@{seed}"

@@ -1,0 +1,214 @@
+"""Writing files so that what was acknowledged survives kill -9 and power loss.
+
+Everything that groundtune writes beside the vector database goes through here: whole
+files by write-new-then-rename, growing files by append with fsync, and one lock file
+per folder that is written to. What the files mean belongs to the callers.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from groundtune.core.errors import DataError, StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in `folder` durable (a rename is lost without this)."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def sync_file(path: Path) -> None:
+    """Make the content of `path` durable."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Turn an OSError on `path` into a StoreError with a remedy.
+
+    Raises:
+        StoreError: The disk is full, the place is read-only, or the like.
+    """
+    try:
+        yield
+    except StoreError:
+        raise
+    except OSError as error:
+        fixes = {
+            errno.ENOSPC: "free disk space, then run the same command again",
+            errno.EDQUOT: "free disk space within your quota, then run it again",
+            errno.EROFS: "choose a place that can be written to",
+            errno.EACCES: "choose a place that you may write to",
+        }
+        fix = fixes.get(error.errno or 0, "check the path and the disk")
+        problem = error.strerror or str(error)
+        raise StoreError(problem, fix=fix, where=str(path)) from error
+
+
+def write_atomic(path: Path, data: bytes | str) -> None:
+    """Replace `path` by `data`: readers see the old file or the new, never a part.
+
+    Raises:
+        StoreError: It could not be written; the old file is untouched.
+    """
+    raw = data.encode() if isinstance(data, str) else data
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    with explained(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with part.open("wb") as stream:
+                stream.write(raw)
+                stream.flush()
+                os.fsync(stream.fileno())
+            part.replace(path)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
+        sync_folder(path.parent)
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write one JSON value, readable and with stable key order.
+
+    Raises:
+        StoreError: See `write_atomic`.
+    """
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    write_atomic(path, text + "\n")
+
+
+def read_json(path: Path) -> Any:  # noqa: ANN401 (any JSON value)
+    """Read a JSON file that groundtune wrote.
+
+    Raises:
+        DataError: It is missing or not JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise DataError(
+            "no such file", fix="check the path", where=str(path)
+        ) from error
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise DataError(
+            f"not JSON: {error}", fix="restore the file from a copy", where=str(path)
+        ) from error
+
+
+class JsonLinesLog:
+    """A file of one JSON object per line that only grows.
+
+    A line is acknowledged after fsync. A torn last line, left by a crash between
+    write and acknowledgement, is cut off when the log is opened for writing.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        with explained(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            is_new = not path.exists()
+            self._stream = path.open("ab+")
+            self._cut_torn_tail()
+            if is_new:
+                sync_folder(path.parent)
+
+    def _cut_torn_tail(self) -> None:
+        self._stream.seek(0)
+        content = self._stream.read()
+        whole = content.rfind(b"\n") + 1
+        if whole < len(content):
+            self._stream.truncate(whole)
+            self._stream.flush()
+            os.fsync(self._stream.fileno())
+
+    def append(self, *values: Mapping[str, object]) -> None:
+        """Add lines; when this returns they survive a power cut.
+
+        Raises:
+            StoreError: They could not be written; earlier lines stand.
+        """
+        lines = "".join(
+            json.dumps(value, ensure_ascii=False, allow_nan=False) + "\n"
+            for value in values
+        )
+        end = self._stream.seek(0, os.SEEK_END)
+        with explained(self.path):
+            try:
+                self._stream.write(lines.encode())
+                self._stream.flush()
+                os.fsync(self._stream.fileno())
+            except OSError:
+                # A full disk may have taken half a line.
+                self._stream.truncate(end)
+                raise
+
+    def close(self) -> None:
+        """Release the file."""
+        self._stream.close()
+
+
+def read_json_lines(path: Path) -> list[dict[str, Any]]:
+    """Read a log that groundtune wrote; a torn last line is ignored.
+
+    Raises:
+        DataError: A whole line is not JSON.
+    """
+    if not path.exists():
+        return []
+    values: list[dict[str, Any]] = []
+    content = path.read_bytes()
+    whole = content[: content.rfind(b"\n") + 1]
+    for number, line in enumerate(whole.splitlines(), start=1):
+        try:
+            values.append(json.loads(line))
+        except ValueError as error:
+            raise DataError(
+                f"not JSON: {error}",
+                fix="delete this line, or the file, and run the command again",
+                where=f"{path}:{number}",
+            ) from error
+    return values
+
+
+@contextmanager
+def write_lock(path: Path) -> Iterator[None]:
+    """Hold the one right to write beside `path`; freed even by kill -9.
+
+    Raises:
+        StoreError: Another process holds it.
+    """
+    with explained(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        stream = path.open("a+")
+    with stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            stream.seek(0)
+            holder = stream.read().strip() or "unknown"
+            raise StoreError(
+                f"in use by another groundtune process (pid {holder})",
+                fix="wait for it to end, or stop it",
+                where=str(path.parent),
+            ) from error
+        stream.truncate(0)
+        stream.write(str(os.getpid()))
+        stream.flush()
+        yield

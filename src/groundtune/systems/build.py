@@ -1,0 +1,92 @@
+"""A system described in JSON types becomes a system that runs.
+
+The description is what a run folder keeps of each arm and what crosses to the process
+that runs it; serving the winner is building it from the same words.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from groundtune.augment.chat import ChatTemplate
+from groundtune.augment.prompt import PromptBuilder, PromptStyle, Shot
+from groundtune.config.retrieval import RetrievalSettings
+from groundtune.core.values import Hit, Passage
+from groundtune.generate.engines import open_engine
+from groundtune.retrieve.embed import open_embedder
+from groundtune.retrieve.index import KnowledgeBase
+from groundtune.retrieve.search import HybridRetriever
+from groundtune.store.models import open_model
+from groundtune.systems.arm import Given, KnowledgeSystem, Retrieved
+from groundtune.tasks.qa import MAX_ANSWER_TOKENS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from groundtune.systems.arm import EvidenceSource
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SystemSpec:
+    """What a system is made of. JSON types only."""
+
+    name: str
+    model: str
+    """Generator: a catalog name or a folder."""
+    style: dict[str, Any]
+    """A `PromptStyle` as `dataclasses.asdict` gives it."""
+    kb: str = ""
+    """Knowledge base to retrieve from; empty: no retrieval."""
+    embedder: str = ""
+    retrieval: dict[str, Any] = field(default_factory=dict[str, Any])
+    """A `RetrievalSettings` as `dataclasses.asdict` gives it."""
+    given: dict[str, list[dict[str, Any]]] | None = None
+    """Passages by case id, in place of retrieval."""
+    runtime: str = "openvino"
+    max_tokens: int = MAX_ANSWER_TOKENS
+    cache: str = ""
+    """Model cache; empty: the person's own."""
+
+
+def build_system(spec: SystemSpec) -> KnowledgeSystem:
+    """Load everything that the spec names. Nothing is fetched from the network.
+
+    Raises:
+        GroundtuneError: A model or the knowledge base cannot be opened.
+    """
+    cache = Path(spec.cache) if spec.cache else None
+    model = open_model(spec.model, kind="generator", cache=cache, offline=True)
+    engine = open_engine(model, runtime=spec.runtime)
+    template = ChatTemplate(model.chat_template, where=model.name)
+    builder = PromptBuilder(template, engine.tokenizer, style=read_style(spec.style))
+    evidence: EvidenceSource | None = None
+    if spec.given is not None:
+        evidence = Given(read_given(spec.given))
+    elif spec.kb:
+        folder = open_model(spec.embedder, kind="embedder", cache=cache, offline=True)
+        settings = RetrievalSettings(**spec.retrieval)
+        embedder = open_embedder(folder)
+        kb = KnowledgeBase.open(Path(spec.kb), embedder=embedder)
+        retriever = HybridRetriever(kb, embedder, settings)
+        evidence = Retrieved(retriever, settings.k)
+    return KnowledgeSystem(
+        spec.name, engine, builder, evidence=evidence, max_tokens=spec.max_tokens
+    )
+
+
+def read_style(raw: Mapping[str, Any]) -> PromptStyle:
+    """The style that `dataclasses.asdict` turned into JSON types."""
+    shots = tuple(
+        Shot(**{**shot, "evidence": tuple(shot["evidence"])}) for shot in raw["shots"]
+    )
+    return PromptStyle(**{**raw, "shots": shots})
+
+
+def read_given(raw: Mapping[str, list[dict[str, Any]]]) -> dict[str, list[Hit]]:
+    """Passages by case id, as hits without a score."""
+    return {
+        case: [Hit(passage=Passage(**passage), score=0.0) for passage in passages]
+        for case, passages in raw.items()
+    }

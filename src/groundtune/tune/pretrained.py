@@ -1,0 +1,104 @@
+"""Step 1 of fine-tuning: open the pre-trained model, in the precision that pays here."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from groundtune.core.errors import MissingExtraError, ModelLoadError
+
+if TYPE_CHECKING:
+    import torch
+
+    from groundtune.store.models import ModelFolder
+
+_GEMM_ROWS, _GEMM_SIZE, _REPEATS = 512, 1024, 8
+_WORTH = 1.2
+"""bf16 must beat fp32 by this factor: it costs precision, so a draw goes to fp32."""
+
+
+def require_tune_extra() -> None:
+    """Check that the training libraries are there.
+
+    Raises:
+        MissingExtraError: The extra `tune` is not installed.
+    """
+    try:
+        import peft  # noqa: F401  # pyright: ignore[reportUnusedImport]
+        import torch  # noqa: F401  # pyright: ignore[reportUnusedImport]
+        import transformers  # noqa: F401  # pyright: ignore[reportUnusedImport]
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(
+            f"fine-tuning needs the module {error.name!r}",
+            fix='run: pip install "groundtune[tune]"',
+        ) from error
+
+
+def choose_device() -> torch.device:
+    """The accelerator where there is one, else the CPU."""
+    import torch
+
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def choose_dtype(device: torch.device) -> torch.dtype:
+    """bf16 where it is faster for matrix products, by a short self-test; else fp32.
+
+    Without bf16 instructions a CPU computes bf16 more than twice slower than fp32.
+    """
+    import torch
+
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
+    generator = torch.Generator().manual_seed(0)
+    rows = torch.randn(_GEMM_ROWS, _GEMM_SIZE, generator=generator)
+    weights = torch.randn(_GEMM_SIZE, _GEMM_SIZE, generator=generator)
+
+    def best(dtype: torch.dtype) -> float:
+        a, b = rows.to(dtype), weights.to(dtype)
+        took: list[float] = []
+        for _ in range(_REPEATS):
+            start = time.perf_counter()
+            torch.mm(a, b)
+            took.append(time.perf_counter() - start)
+        return min(took)
+
+    pays = best(torch.float32) > _WORTH * best(torch.bfloat16)
+    return torch.bfloat16 if pays else torch.float32
+
+
+def load(model: ModelFolder, *, dtype: torch.dtype, attention: str = "eager") -> Any:  # noqa: ANN401 (transformers gives no useful type)
+    """Open a model folder with transformers, from safetensors, without remote code.
+
+    Raises:
+        MissingExtraError: The extra `tune` is not installed.
+        ModelLoadError: transformers cannot open the folder.
+    """
+    require_tune_extra()
+    from transformers import AutoModelForCausalLM
+    from transformers.utils.logging import (
+        disable_progress_bar,
+        enable_progress_bar,
+        is_progress_bar_enabled,
+    )
+
+    shown = is_progress_bar_enabled()
+    disable_progress_bar()
+    try:
+        return AutoModelForCausalLM.from_pretrained(
+            model.path,
+            dtype=dtype,
+            attn_implementation=attention,
+            use_safetensors=True,
+            trust_remote_code=False,
+            local_files_only=True,
+        )
+    except (OSError, ValueError) as error:
+        raise ModelLoadError(
+            f"transformers cannot open it: {error}",
+            fix="check config.json, or pull the model again",
+            where=str(model.path),
+        ) from error
+    finally:
+        if shown:
+            enable_progress_bar()
