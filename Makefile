@@ -35,10 +35,10 @@ demo: models  ## From nothing to a verdict: four arms on a world of invented fac
 	$(BIN)/groundtune demo --out demo
 
 test: models  ## Run the tests, all but the slow ones
-	$(BIN)/pytest -m "not slow and not gpu" $(ARGS)
+	$(BIN)/pytest -m "not slow and not gpu and not network" $(ARGS)
 
 test-slow: models  ## Run the tests that take minutes each
-	$(BIN)/pytest -m "slow and not gpu" $(ARGS)
+	$(BIN)/pytest -m "slow and not gpu and not network" $(ARGS)
 
 check: setup  ## Lint, format, types, layers
 	$(BIN)/ruff check .

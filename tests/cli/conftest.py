@@ -61,6 +61,7 @@ class Entry:
     kind: str = "generator"
     description: str = "a small one"
     licence: str = "Apache-2.0"
+    source: str = "small-wheel 1.0"
     megabytes: float = 93.0
     cached: bool = False
 

@@ -47,6 +47,15 @@ def test_a_new_step_is_shown_at_once() -> None:
     assert stream.getvalue() == "read: 1\nembed: 0/9\n"
 
 
+def test_an_end_told_twice_is_shown_once() -> None:
+    stream = io.StringIO()
+    with ProgressDisplay(stream, clock=Clock()) as progress:
+        progress("fetch", 3, 3)
+        progress("fetch", 3, 3)
+
+    assert stream.getvalue() == "fetch: 3/3\n"
+
+
 def test_terminal_shows_rate_and_count() -> None:
     stream = Terminal()
     with ProgressDisplay(stream) as progress:

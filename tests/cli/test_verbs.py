@@ -71,6 +71,7 @@ def test_search_as_json(recipes: Any, call: Callable[..., Any], kb: Path) -> Non
         ]
     }
     assert recipes.calls[0][1]["k"] == 3
+    assert recipes.calls[0][1]["model"] == "all-minilm-l6-v2"
 
 
 def test_search_as_text(recipes: Any, call: Callable[..., Any], kb: Path) -> None:

@@ -27,9 +27,7 @@ class MakePdf(Protocol):
 
 @pytest.fixture(scope="session")
 def make_pdf() -> MakePdf:
-    def make(
-        pages: Sequence[Sequence[str]], *, password: str | None = None
-    ) -> bytes:
+    def make(pages: Sequence[Sequence[str]], *, password: str | None = None) -> bytes:
         stream = io.BytesIO()
         locked = StandardEncryption(password) if password else None
         canvas = Canvas(stream, pagesize=A4, encrypt=locked, invariant=1)

@@ -52,8 +52,10 @@ def test_the_page_of_every_character_is_known(make_pdf: Any) -> None:
 
 def test_running_headers_and_page_numbers_are_dropped(make_pdf: Any) -> None:
     words = ["red", "green", "blue", "white"]
-    pages = [["The Book", "", f"A {word} page.", "", str(n)] for n, word in
-             enumerate(words, start=1)]
+    pages = [
+        ["The Book", "", f"A {word} page.", "", str(n)]
+        for n, word in enumerate(words, start=1)
+    ]
 
     document = read(make_pdf(pages))
 
@@ -118,7 +120,7 @@ def test_a_real_pdf_has_the_text_of_its_web_pages(shared_data: Path) -> None:
                     if end - start > 40
                 ]
 
-    # The rest names its cross-references otherwise: "Section 4.4" for a whole title.
+    # The PDF words cross-references otherwise and prints the addresses of links.
     assert sum(found) / len(found) > 0.85
     titles = {pdf.text[b.start : b.end] for b in pdf.blocks if b.kind == "heading"}
     assert "1.3 OK, now I know what Debian is... what is Linux?!" in titles

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
-from typing import Any
+import signal
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -17,6 +17,9 @@ from groundtune.data.read import (
     read_documents,
 )
 from groundtune.data.sandbox import Limits, Sandbox
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def write(path: Path, content: str | bytes) -> Path:
@@ -73,7 +76,7 @@ def test_two_documents_of_one_name(tmp_path: Path) -> None:
     one = write(tmp_path / "one/readme.md", "x")
     other = write(tmp_path / "two/readme.md", "x")
 
-    with pytest.raises(DataError, match="would be named 'readme.md'") as error:
+    with pytest.raises(DataError, match=r"would be named 'readme\.md'") as error:
         find_documents([one.parent, other.parent])
     assert "one folder that holds both" in error.value.fix
 
@@ -119,9 +122,7 @@ def test_a_byte_order_mark_goes_and_nothing_else(tmp_path: Path) -> None:
     ]
 
 
-def test_one_bad_file_does_not_stop_the_others(
-    tmp_path: Path, make_pdf: Any
-) -> None:
+def test_one_bad_file_does_not_stop_the_others(tmp_path: Path, make_pdf: Any) -> None:
     write(tmp_path / "a.html", "<p>Page.</p>")
     write(tmp_path / "b.pdf", make_pdf([["Locked."]], password="x"))
     write(tmp_path / "c.pdf", make_pdf([["Open."]]))
@@ -147,7 +148,7 @@ class _Slow(Sandbox):
 
     def _start(self) -> Any:
         child = super()._start()
-        os.kill(child.pid, 19)  # SIGSTOP: it neither answers nor dies
+        os.kill(child.pid, signal.SIGSTOP)  # it neither answers nor dies
         return child
 
 
@@ -168,33 +169,33 @@ def test_a_crash_of_the_reader_costs_one_file_only(tmp_path: Path) -> None:
 
     with Sandbox() as box:
         assert box.read(path, name="a").text == "Still here."
-        child = box._child
+        child = box.pid
         assert child
-        os.kill(child.pid, 11)
-        child.wait()
+        os.kill(child, signal.SIGSEGV)
+        os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
 
         assert box.read(path, name="a").text == "Still here."
-        assert box._child is not child
+        assert box.pid != child
 
 
 def test_a_file_that_fills_the_memory_is_an_error(tmp_path: Path) -> None:
-    path = write(tmp_path / "big.html", "<p>" + "<b>x</b>" * 3_000_000)
+    path = write(tmp_path / "big.html", b"<p>" + b"x" * (100 << 20))
 
     with (
-        Sandbox(Limits(memory_bytes=400 << 20)) as box,
-        pytest.raises(DataError, match=r"memory|crashed the reader"),
+        Sandbox(Limits(memory_bytes=256 << 20)) as box,
+        pytest.raises(DataError, match="more than 256 MiB of memory"),
     ):
         box.read(path, name="big")
 
 
 def test_a_file_that_burns_the_processor_is_an_error(tmp_path: Path) -> None:
-    path = write(tmp_path / "big.html", "<p>" + "<i>x</i><br>" * 1_500_000)
+    path = write(tmp_path / "deep.html", "<div>" * 100_000 + "x")
 
     with (
         Sandbox(Limits(cpu_seconds=1)) as box,
-        pytest.raises(DataError, match="2 seconds of processor time|1 seconds of"),
+        pytest.raises(DataError, match="1 seconds of processor time"),
     ):
-        box.read(path, name="big")
+        box.read(path, name="deep")
 
 
 def test_the_working_folder_cannot_replace_modules(

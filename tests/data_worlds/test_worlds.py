@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 from collections import Counter
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -18,9 +18,6 @@ from groundtune.core.errors import StoreError
 from groundtune.core.values import QaCase
 from groundtune.data.worlds import World, make_world, write_world
 from groundtune.data.worlds.facts import KINDS
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 seeds = st.integers(min_value=0, max_value=2**32 - 1)
 few = settings(max_examples=10, deadline=None)
@@ -224,6 +221,26 @@ def test_small_world_has_the_size_of_a_demo(world: World) -> None:
     assert 75 <= len(world.documents) <= 100
     assert 300 <= len(world.train) / 5 + len(world.test_unseen) <= 360
     assert max(lengths) <= 200
+
+
+def test_page_on_worlds_counts_right() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "world.md").read_text(encoding="utf-8")
+    told = {
+        label: (int(small.replace(",", "")), int(tiny.replace(",", "")))
+        for label, small, tiny in re.findall(
+            r"^\| ([^|]+?) \| ([\d,]+) \| ([\d,]+) \|$", page, re.MULTILINE
+        )
+    }
+    small, tiny = make_world(0), make_world(0, size="tiny")
+
+    def pair(name: str) -> tuple[int, int]:
+        return len(getattr(small, name)), len(getattr(tiny, name))
+
+    assert told["documents"] == pair("documents")
+    assert told["`train` (five wordings a fact)"] == pair("train")
+    assert told["`unanswerable`, and as many `controls`"] == pair("controls")
+    for name in ("dev", "test_seen", "test_unseen", "edits", "new_cases"):
+        assert told[f"`{name}`"] == pair(name)
 
 
 def test_written_world_reads_back(tmp_path: Path) -> None:

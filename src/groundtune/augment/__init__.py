@@ -1,0 +1,1 @@
+"""Augmentation: evidence and a case become a prompt."""

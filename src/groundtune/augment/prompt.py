@@ -72,6 +72,15 @@ BRIEF = PromptStyle(
     ),
 )
 
+SENTENCES = PromptStyle(
+    name="sentences",
+    with_evidence=(
+        "Use only the passages to answer the question. Quote the exact words."
+    ),
+    closed_book="Answer the question in one or two sentences.",
+)
+"""For a person who reads the answer; measures of short answers use the others."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prompt:
@@ -192,4 +201,9 @@ def _ask(passages: Sequence[str] | None, question: str) -> str:
 def _render(hit: Hit) -> str:
     """A passage as the model reads it: where it stands, then what it says."""
     passage = hit.passage
-    return f"{passage.heading}\n{passage.text}" if passage.heading else passage.text
+    if not passage.heading:
+        return passage.text
+    first, _, rest = passage.text.partition("\n")
+    if first.strip("# ") == passage.heading.rsplit(" > ", 1)[-1] and rest.strip():
+        return f"{passage.heading}\n{rest.strip()}"  # else it would stand there twice
+    return f"{passage.heading}\n{passage.text}"

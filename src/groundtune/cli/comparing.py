@@ -41,7 +41,7 @@ def demo(*, out: Path, seed: int, as_json: bool) -> None:
 
     with ProgressDisplay() as progress:
         summary = demo_recipe(out=out, seed=seed, progress=progress)
-    _show(summary, run=out, as_json=as_json)
+    _show(summary, page=out / "report.html", as_json=as_json)
 
 
 @click.command(
@@ -143,7 +143,7 @@ def compare(
             out=out,
             progress=progress,
         )
-    _show(summary, run=out, as_json=as_json)
+    _show(summary, page=out / "report.html", as_json=as_json)
 
 
 @click.command(
@@ -157,8 +157,10 @@ def report(*, run: Path, as_json: bool) -> None:
     Every figure is computed from the rows of the run.
     """
     from groundtune.recipes.report import report as report_recipe
+    from groundtune.recipes.report import write_html
 
-    _show(report_recipe(run), run=run, as_json=as_json)
+    summary = report_recipe(run)
+    _show(summary, page=write_html(run, summary), as_json=as_json)
 
 
 def _check_sources(
@@ -185,10 +187,9 @@ def _check_sources(
         raise click.UsageError(msg)
 
 
-def _show(summary: Summary, *, run: Path, as_json: bool) -> None:
-    from groundtune.recipes.report import render_terminal, write_html
+def _show(summary: Summary, *, page: Path, as_json: bool) -> None:
+    from groundtune.recipes.report import render_terminal
 
-    page = write_html(run, summary)
     if as_json:
         print_json(summary.to_json())
     else:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING
 
 import click
 
-from groundtune.cli.options import ANY_PATH, EXISTING, example
+from groundtune.cli.options import ANY_PATH, EXISTING, embedder_option, example
 from groundtune.cli.output import (
     answer_fields,
     citation_lines,
@@ -64,15 +63,19 @@ def ingest(
         report = ingest_recipe(
             paths, kb=kb, model=model, delete=delete, progress=progress
         )
-    fields = dataclasses.asdict(report)
-    fields["failed"] = [
-        {"document": document, "reason": reason} for document, reason in report.failed
-    ]
+    counts = {
+        "added": report.added,
+        "updated": report.updated,
+        "moved": report.moved,
+        "deleted": report.deleted,
+        "unchanged": report.unchanged,
+        "passages": report.passages,
+    }
     if as_json:
-        print_json(fields)
+        failed = [{"document": name, "reason": why} for name, why in report.failed]
+        print_json(counts | {"failed": failed})
     else:
-        counted = ("added", "updated", "moved", "deleted", "unchanged", "passages")
-        click.echo(", ".join(f"{fields[name]} {name}" for name in counted))
+        click.echo(", ".join(f"{count} {name}" for name, count in counts.items()))
     for document, reason in report.failed:
         click.echo(f"not read: {document}: {reason}", err=True)
     if report.failed:
@@ -93,13 +96,14 @@ def ingest(
     type=click.IntRange(min=1),
     help="Passages to show.",
 )
+@embedder_option
 @json_option
-def search(*, query: str, kb: Path, k: int, as_json: bool) -> None:
+def search(*, query: str, kb: Path, k: int, embedder: str, as_json: bool) -> None:
     """Find the passages that fit a query best."""
     from groundtune.recipes.search import search as search_recipe
 
     with ProgressDisplay() as progress:
-        hits = search_recipe(query, kb=kb, k=k, progress=progress)
+        hits = search_recipe(query, kb=kb, k=k, model=embedder, progress=progress)
     if as_json:
         print_json({"hits": [hit_fields(hit) for hit in hits]})
     else:
@@ -129,9 +133,10 @@ def search(*, query: str, kb: Path, k: int, as_json: bool) -> None:
     "--runtime",
     default="openvino",
     show_default=True,
-    type=click.Choice(["openvino", "transformers", "openai"]),
+    type=click.Choice(["openvino", "transformers"]),
     help="What runs the model.",
 )
+@embedder_option
 @json_option
 def ask(
     *,
@@ -140,6 +145,7 @@ def ask(
     model: str,
     k: int | None,
     runtime: str,
+    embedder: str,
     as_json: bool,
 ) -> None:
     """Answer a question from a knowledge base, with citations.
@@ -160,6 +166,7 @@ def ask(
             question,
             kb=kb,
             model=model,
+            embedder=embedder,
             k=k,
             runtime=runtime,
             on_text=None if as_json else show,

@@ -32,7 +32,7 @@ def models(ctx: click.Context, *, as_json: bool) -> None:
         state = "here" if entry.cached else f"{entry.megabytes:.0f} MB to fetch"
         click.echo(
             f"{entry.name}  ({entry.kind}, {entry.licence}, {state})\n"
-            f"  {entry.description}"
+            f"  {entry.description}; from {entry.source}"
         )
 
 

@@ -4,20 +4,35 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from groundtune.core.values import ARMS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from groundtune.core.values import Arm
 
 EXISTING = click.Path(exists=True, path_type=Path)
 ANY_PATH = click.Path(path_type=Path)
 TASKS = click.Choice(["qa"])
 
+_Command = TypeVar("_Command", bound="Callable[..., Any]")
+
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+def embedder_option(command: _Command) -> _Command:
+    """Give a verb that reads a knowledge base the option `--embedder`."""
+    option = click.option(
+        "--embedder",
+        default="all-minilm-l6-v2",
+        show_default=True,
+        help="The embedder of the knowledge base: a name, a model folder, or org/name.",
+    )
+    return option(command)
 
 
 def example(line: str) -> str:

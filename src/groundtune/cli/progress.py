@@ -39,6 +39,7 @@ class ProgressDisplay:
         self._begun = 0.0
         self._begun_at = 0
         self._last_line = float("-inf")
+        self._last_done = -1
 
     def __enter__(self) -> Self:
         return self
@@ -73,11 +74,13 @@ class ProgressDisplay:
         if label != self._label:
             self._label = label
             self._begun, self._begun_at = now, done
-            self._last_line = float("-inf")
+            self._last_line, self._last_done = float("-inf"), -1
         is_end = total is not None and done >= total
         if now - self._last_line < _LINE_EVERY_SECONDS and not is_end:
             return
-        self._last_line = now
+        if is_end and done == self._last_done:
+            return
+        self._last_line, self._last_done = now, done
         rate = (done - self._begun_at) / max(now - self._begun, 1e-9)
         self._stream.write(progress_line(label, done, total, rate=rate) + "\n")
         self._stream.flush()

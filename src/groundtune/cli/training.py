@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from groundtune.cli.options import ANY_PATH, EXISTING, TASKS, Seconds, example
+from groundtune.cli.options import (
+    ANY_PATH,
+    EXISTING,
+    TASKS,
+    Seconds,
+    embedder_option,
+    example,
+)
 from groundtune.cli.output import json_option, print_json
 from groundtune.cli.progress import ProgressDisplay
 
@@ -39,6 +46,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Generator to start from: a name, a model folder, or org/name.",
 )
+@embedder_option
 @click.option("--out", required=True, type=ANY_PATH, help="Folder for the tuned model.")
 @click.option("--seed", default=0, show_default=True, help="Source of all chance.")
 @click.option("--budget", type=Seconds(), help="Train no longer than, such as 30m.")
@@ -52,6 +60,7 @@ def tune(
     docs: tuple[Path, ...],
     kb: Path | None,
     base: str,
+    embedder: str,
     out: Path,
     seed: int,
     budget: float | None,
@@ -74,6 +83,7 @@ def tune(
             docs=docs,
             kb=kb,
             base=base,
+            embedder=embedder,
             out=out,
             seed=seed,
             budget_seconds=budget,

@@ -1,0 +1,1 @@
+"""Settings that describe; they check themselves and build nothing."""

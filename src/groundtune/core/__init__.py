@@ -1,0 +1,1 @@
+"""Values, contracts and errors that every room shares; nothing heavy."""

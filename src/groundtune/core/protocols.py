@@ -6,10 +6,11 @@ see only that. The others are what the arms are composed of.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     import numpy as np
     import numpy.typing as npt
 
@@ -97,13 +98,24 @@ class Generation(Protocol):
     """What an engine returns for one prompt."""
 
     @property
-    def text(self) -> str: ...
+    def text(self) -> str:
+        """The new tokens as text, special tokens left out."""
+        ...
+
     @property
-    def usage(self) -> Usage: ...
+    def usage(self) -> Usage:
+        """Tokens read and written."""
+        ...
+
     @property
-    def first_token_ms(self) -> float: ...
+    def first_token_ms(self) -> float:
+        """Milliseconds until the first new token, prompt included."""
+        ...
+
     @property
-    def total_ms(self) -> float: ...
+    def total_ms(self) -> float:
+        """Milliseconds until the last one."""
+        ...
 
 
 class Engine(Protocol):
@@ -115,7 +127,9 @@ class Engine(Protocol):
         ...
 
     @property
-    def tokenizer(self) -> Tokenizer: ...
+    def tokenizer(self) -> Tokenizer:
+        """The model's own."""
+        ...
 
     @property
     def context_length(self) -> int:

@@ -37,8 +37,8 @@ class Block(NamedTuple):
 class Document:
     """The text of one source, with its structure.
 
-    Offsets everywhere are characters of `text`, which is the reader's plain text: for
-    a text or Markdown file that is the file itself, for HTML and PDF the extracted text.
+    Offsets everywhere are characters of `text`, the reader's plain text: for a text or
+    Markdown file that is the file itself, for HTML and PDF the extracted text.
     """
 
     id: str

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast, get_args
 from groundtune.core.errors import DataError
 from groundtune.core.fingerprint import text_sha256
 from groundtune.core.values import QaCase
-from groundtune.data.read_text import decode
+from groundtune.data.read_text import decode, whole_characters
 from groundtune.data.squad import is_squad, read_squad_cases
 from groundtune.store.files import write_atomic
 
@@ -303,7 +303,7 @@ def _text(fields: dict[str, Any], key: str, where: str) -> str:
         return ""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise _wrong_kind(key, value, "a text", where)
-    return str(value).strip()
+    return whole_characters(str(value).strip(), field=key, where=where)
 
 
 def _texts(fields: dict[str, Any], key: str, where: str) -> tuple[str, ...]:
@@ -318,7 +318,9 @@ def _texts(fields: dict[str, Any], key: str, where: str) -> tuple[str, ...]:
     for item in items:
         if isinstance(item, bool) or not isinstance(item, str | int | float):
             raise _wrong_kind(key, item, "a text or a list of texts", where)
-    stripped = (str(item).strip() for item in items)
+    stripped = [
+        whole_characters(str(item).strip(), field=key, where=where) for item in items
+    ]
     return tuple(dict.fromkeys(text for text in stripped if text))
 
 

@@ -241,13 +241,13 @@ def _repeated(
             "conflicting_answers",
             "warning",
             conflicting,
-            "{n} cases answer another one's question on the same source differently",
+            "{n} cases contradict another one on the same question and source",
             "keep the right answer, or list both in one case",
         )
 
 
 def _same_question(cases: Sequence[QaCase]) -> list[tuple[_Asked, _Asked]]:
-    """Each case that repeats a question about a source, after the first that asks it."""
+    """Each case that repeats a question on a source, after the first that asks it."""
     first: dict[tuple[str, str], _Asked] = {}
     pairs: list[tuple[_Asked, _Asked]] = []
     for case in _asked(cases):

@@ -46,6 +46,23 @@ def decode(raw: bytes, *, where: str) -> str:
     return text
 
 
+def whole_characters(text: str, *, field: str, where: str) -> str:
+    """`text`, if it can be written as UTF-8; JSON may hold halves of characters.
+
+    Raises:
+        DataError: It holds a surrogate without its other half.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise DataError(
+            f"{field!r} holds half of a character at {error.start}",
+            fix="write the text again as UTF-8, not cut inside an emoji",
+            where=where,
+        ) from error
+    return text
+
+
 def paragraphs(text: str, start: int = 0, end: int | None = None) -> list[Block]:
     """Runs of lines that blank lines separate, between `start` and `end`."""
     end = len(text) if end is None else end

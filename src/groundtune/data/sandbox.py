@@ -88,6 +88,11 @@ class Sandbox:
             raise DataError(problem, fix=fix, where=where)
         return _document(answer["document"])
 
+    @property
+    def pid(self) -> int | None:
+        """Process id of the child; None while there is none."""
+        return self._child.pid if self._child else None
+
     def close(self) -> None:
         """Stop the child, if there is one."""
         child, self._child = self._child, None

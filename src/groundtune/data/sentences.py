@@ -48,11 +48,14 @@ def sentence_spans(text: str) -> list[Span]:
         if match["stop"] is not None and not _ends(text, start, match):
             continue
         end = match.end()
+        if end <= start:
+            # A blank line among others: the space was skipped with the first.
+            continue
         while end > start and text[end - 1].isspace():
             end -= 1
         if end > start:
             spans.append(Span(start, end))
-        start = max(start, _skip_space(text, match.end()))
+        start = _skip_space(text, match.end())
     end = len(text)
     while end > start and text[end - 1].isspace():
         end -= 1

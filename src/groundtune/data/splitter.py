@@ -49,7 +49,7 @@ class _Draft(NamedTuple):
     span: Span
     path: tuple[str, ...]
     tokens: int
-    """Counted block by block."""
+    """Upper estimate, counted block by block."""
 
 
 def split_document(
@@ -64,11 +64,15 @@ def split_document(
     cutter = _Cutter(document.text, tokenizer, settings)
     units = list(_units(document, cutter))
     groups = _pack(units, settings)
+    titles = {title for unit in units for title in unit.path}
+    # A title that is also a heading stands in the paths of what is below it already.
+    above = () if document.title in {"", *titles} else (document.title,)
     drafts = [
         _Draft(
             Span(group[0].start, group[-1].end),
-            _common_path(group),
-            sum(unit.tokens + unit.gap for unit in group),
+            (*above, *_common_path(group)) or (document.title,),
+            # Joined, each unit may count a token more than it did alone.
+            sum(unit.tokens + unit.gap + 1 for unit in group),
         )
         for group in groups
     ]
@@ -92,16 +96,13 @@ def _passage(
     document: Document, span: Span, *, path: tuple[str, ...], version: str
 ) -> Passage:
     text = document.text[span.start : span.end]
-    above = path
-    if document.title and (not path or path[0] != document.title):
-        above = (document.title, *path)
     return Passage(
         id=passage_id(document.id, span.start, span.end, text=text, version=version),
         document=document.id,
         start=span.start,
         end=span.end,
         text=text,
-        heading=" > ".join(above),
+        heading=" > ".join(path),
     )
 
 
@@ -225,8 +226,8 @@ def _units(document: Document, cutter: _Cutter) -> Iterator[_Unit]:
     headings: list[tuple[int, str]] = []
     is_markdown = document.metadata.get("format") == "markdown"
     blocks = _whole(document)
-    starts = [block.start for block in blocks[1:]]
-    for block, following in zip(blocks, [*starts, len(document.text)], strict=True):
+    following = [*(block.start for block in blocks[1:]), len(document.text)]
+    for block, stop in zip(blocks, following, strict=False):
         if block.kind == "heading":
             raw = document.text[block.start : block.end]
             title = heading_title(raw) if is_markdown else " ".join(raw.split())
@@ -234,7 +235,7 @@ def _units(document: Document, cutter: _Cutter) -> Iterator[_Unit]:
                 headings.pop()
             headings.append((block.level, title))
         path = tuple(title for _, title in headings)
-        ends = cutter.token_ends(block.start, following)
+        ends = cutter.token_ends(block.start, stop)
         span = Span(block.start, block.end)
         total = _between(ends, block.start, block.end)
         gap = len(ends) - total

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from groundtune.core.errors import DataError
 from groundtune.core.values import Block, Document, QaCase
-from groundtune.data.read_text import decode
+from groundtune.data.read_text import decode, whole_characters
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -166,4 +166,6 @@ def _field(raw: object, key: str, kind: type | tuple[type, ...], where: str) -> 
     if not isinstance(value, kind):
         what = "missing" if value is None else f"a {type(value).__name__}"
         raise DataError(f"{key!r} is {what}", fix=_FIX, where=where)
+    if isinstance(value, str):
+        return whole_characters(value, field=key, where=where)
     return value

@@ -45,6 +45,10 @@ class Joint:
     means: Floats
     """`(D, A)`: bootstrap means; the same groups were drawn for every arm."""
 
+    flip_seed: int
+    """State in which every sign-flip test of these arms starts, so that a contrast has
+    one p-value wherever it is shown."""
+
     def mean(self, name: str) -> float:
         """Mean score of one arm."""
         return float(self.scores[self.names.index(name)].mean())
@@ -61,6 +65,7 @@ class Joint:
             names=tuple(self.names[i] for i in kept),
             scores=self.scores[kept],
             grouping=self.grouping,
+            flip_seed=self.flip_seed,
             means=self.means[:, kept],
         )
 
@@ -79,7 +84,9 @@ def join(
     """
     scores_A_N = np.array([scores[name] for name in scores], dtype=np.float64)
     grouping = Groups.of(groups)
+    flip_seed = int(rng.integers(2**32))
     return Joint(
+        flip_seed=flip_seed,
         names=tuple(scores),
         scores=scores_A_N,
         grouping=grouping,
@@ -87,9 +94,7 @@ def join(
     )
 
 
-def difference(
-    joint: Joint, a: str, b: str, *, rng: np.random.Generator
-) -> PairedDifference:
+def difference(joint: Joint, a: str, b: str) -> PairedDifference:
     """Compare two arms, with the interval taken from the joint draws.
 
     As `compare_paired`, but every difference of a report rests on one set of draws.
@@ -98,7 +103,7 @@ def difference(
     return compare_gaps(
         joint.gaps(a, b),
         joint.grouping,
-        rng=rng,
+        rng=np.random.default_rng(joint.flip_seed),
         draws=len(joint.means),
         drawn_D=joint.means[:, first] - joint.means[:, second],
     )
@@ -150,9 +155,7 @@ def _reach(error: float, joint: Joint) -> float:
     return float(special.stdtrit(freedom, LEVEL)) * error
 
 
-def shown_better(
-    joint: Joint, *, rng: np.random.Generator, alpha: float = 1 - LEVEL
-) -> set[tuple[str, str]]:
+def shown_better(joint: Joint, *, alpha: float = 1 - LEVEL) -> set[tuple[str, str]]:
     """Pairs `(better, worse)` that both ways of testing agree on.
 
     A simultaneous lower bound above 0, and a sign-flip or McNemar p-value that Holm's
@@ -162,7 +165,7 @@ def shown_better(
     pairs = list(combinations(joint.names, 2))
     if not pairs:
         return set()
-    found = {f"{a}-{b}": difference(joint, a, b, rng=rng) for a, b in pairs}
+    found = {f"{a}-{b}": difference(joint, a, b) for a, b in pairs}
     adjusted = holm({name: item.p for name, item in found.items()})
     lower_A_A = simultaneous_lower(joint, alpha=alpha)
     at = joint.names.index
@@ -185,7 +188,7 @@ def chance_of_best(joint: Joint) -> dict[str, float]:
     return {name: float(shares_A[i]) for i, name in enumerate(joint.names)}
 
 
-def interaction(joint: Joint, *, rng: np.random.Generator) -> Interval | None:
+def interaction(joint: Joint) -> Interval | None:
     """How much more tuning gives with retrieval: (both - rag) - (tuned - plain).
 
     Above 0 they help each other, below 0 they get in each other's way. None where
@@ -199,7 +202,7 @@ def interaction(joint: Joint, *, rng: np.random.Generator) -> Interval | None:
     return gap_interval(
         weights_A @ joint.scores,
         joint.grouping,
-        rng=rng,
+        rng=np.random.default_rng(joint.flip_seed),
         bound=2.0,
         drawn_D=joint.means @ weights_A,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from groundtune.measure.answers import contains
+from groundtune.measure.answers import contains, normalise
 
 if TYPE_CHECKING:
     from groundtune.measure.rows import Place, Row
@@ -36,11 +36,14 @@ def citation_recall(row: Row) -> float | None:
 
 
 def grounded(row: Row) -> float | None:
-    """1 where the answer's own words stand in what it cites; None if it abstained.
+    """Share of the answer's words that stand in what it cites; None if it abstained.
 
-    Says nothing about truth: a wrong answer may well be grounded.
+    Words are compared normalised, so articles and punctuation do not count; an answer
+    that cites nothing has none of its words borne out. Says nothing about truth: a
+    wrong answer may well be grounded.
     """
-    if row.abstained or row.error is not None:
+    words = normalise(row.prediction).split()
+    if row.abstained or row.error is not None or not words:
         return None
-    cited = (citation.text for citation in row.citations)
-    return float(any(contains(text, [row.prediction]) for text in cited))
+    cited = {word for found in row.citations for word in normalise(found.text).split()}
+    return sum(word in cited for word in words) / len(words)

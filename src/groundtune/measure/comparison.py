@@ -193,7 +193,7 @@ def summarise(
         draws=settings.draws,
     )
     planned = [pair for pair in PLANNED if set(pair) <= set(names)]
-    contrasts = _planned(joint, planned, labels, settings, resampler)
+    contrasts = _planned(joint, planned, labels, settings)
     counts = Counts(
         cases=len(cases),
         groups=joint.grouping.count,
@@ -212,10 +212,9 @@ def summarise(
         arms,
         settings=settings,
         measure=label(measure),
-        rng=resampler.rng(),
         gates={**failed, **(gates or {})},
     )
-    found = interaction(joint, rng=resampler.rng())
+    found = interaction(joint)
     return Summary(
         task=task,
         run=run,
@@ -242,7 +241,13 @@ def summarise(
 
 def label(measure: str) -> str:
     """A measure's name as a person reads it, such as `token F1`."""
-    known = {"token_f1": "token F1", "hit": "right passage found"}
+    known = {
+        "token_f1": "token F1",
+        "contains": "answer contained",
+        "hit": "right passage found",
+        "peak_memory_mb": "peak memory, MB",
+        "train_seconds": "training, s",
+    }
     return known.get(measure, measure.replace("_", " "))
 
 
@@ -270,9 +275,8 @@ def _planned(
     pairs: Sequence[tuple[str, str]],
     labels: Sequence[str],
     settings: ProtocolSettings,
-    resampler: Resampler,
 ) -> list[Contrast]:
-    found = {(a, b): difference(joint, a, b, rng=resampler.rng()) for a, b in pairs}
+    found = {(a, b): difference(joint, a, b) for a, b in pairs}
     corrected = holm({f"{a}-{b}": gap.p for (a, b), gap in found.items()})
     at = joint.names.index
     return [
@@ -313,7 +317,7 @@ def _exploratory(
             rng=resampler.rng(),
             draws=settings.draws,
         )
-        gap = difference(pair, a, b, rng=resampler.rng())
+        gap = difference(pair, a, b)
         equal = tost(
             pair.scores[0],
             pair.scores[1],

@@ -152,7 +152,7 @@ def _volume_flips(
     for name, arm in arms.items():
         pair = (arms[winner], arm)
         trained = sorted(pair, key=train_ms)
-        if name == winner or train_ms(trained[0]) == train_ms(trained[1]):
+        if name in (winner, "plain") or train_ms(trained[0]) == train_ms(trained[1]):
             continue
         incumbent, challenger = trained
         if not incumbent.latency_ms or not challenger.latency_ms:
@@ -167,7 +167,7 @@ def _volume_flips(
             horizon=settings.horizon_months,
             cost_gap=usual - dearer,
         )
-        costs = f"{dearer:,.0f} ms an answer against {usual:,.0f} ms"
+        costs = f"{dearer:,.0f} ms an answer on average against {usual:,.0f} ms"
         seconds = f"{train_ms(challenger) / 1000:,.0f} s of training"
         if questions is None:
             text = (
@@ -183,7 +183,8 @@ def _volume_flips(
             text = (
                 f"From {questions:,.0f} questions a month {challenger.name} costs less "
                 f"machine time than {incumbent.name}: {costs}, after {seconds}, "
-                f"{often} over {settings.horizon_months:g} months. Quality is not in this sum."
+                f"{often} over {settings.horizon_months:g} months. "
+                "Quality is not in this sum."
             )
         found.append(Flip(what="volume", text=text, value=questions))
     return found

@@ -74,7 +74,6 @@ def decide(
     *,
     settings: ProtocolSettings,
     measure: str,
-    rng: np.random.Generator,
     gates: Mapping[str, str] | None = None,
 ) -> Verdict:
     """Judge the arms.
@@ -84,7 +83,6 @@ def decide(
         arms: Their figures, by the same names.
         settings: Error rate, margin and the person's use.
         measure: Name of the primary measure, as sentences call it.
-        rng: For the sign-flip tests.
         gates: Arms to drop, with the reason.
     """
     gated = {name: why for name, why in (gates or {}).items() if name in arms}
@@ -101,7 +99,7 @@ def decide(
         name: float(min(lower_A_A[i, j] for j in range(len(field_.names)) if j != i))
         for i, name in enumerate(field_.names)
     }
-    better = shown_better(field_, rng=rng, alpha=settings.alpha)
+    better = shown_better(field_, alpha=settings.alpha)
     kept = tuple(n for n in field_.names if against_best[n] > -settings.margin)
     beaten = tuple(n for n in field_.names if any(worse == n for _, worse in better))
     judged = _Judged(
@@ -110,18 +108,19 @@ def decide(
         better=better,
         settings=settings,
         measure=measure,
-        rng=rng,
     )
     chosen = cheapest({n: arms[n] for n in kept}, settings) if kept else None
     if chosen is None or not judged.settles(chosen, kept):
+        needed = judged.cases_needed(beaten)
         return Verdict(
             arm=None,
             decided=False,
+            flips=_cases_flip(needed, settings),
             why=judged.why_undecided(beaten) + _gate_text(gated),
             kept=kept,
             beaten=beaten,
             gated=gated,
-            cases_needed=judged.cases_needed(beaten),
+            cases_needed=needed,
             against_best=against_best,
         )
     flips = find_flips(chosen, judged.arms, settings)
@@ -150,7 +149,6 @@ class _Judged:
     better: set[tuple[str, str]]
     settings: ProtocolSettings
     measure: str
-    rng: np.random.Generator
 
     def settles(self, chosen: str, kept: Sequence[str]) -> bool:
         """Whether no arm that is still open would be taken instead."""
@@ -167,7 +165,7 @@ class _Judged:
         return sorted(self.joint.names, key=lambda name: -self.joint.mean(name))
 
     def _gap(self, a: str, b: str) -> PairedDifference:
-        return difference(self.joint, a, b, rng=self.rng)
+        return difference(self.joint, a, b)
 
     def _basis(self) -> str:
         cases, groups = self.joint.grouping.cases, self.joint.grouping.count
@@ -295,6 +293,16 @@ class _Judged:
             f"would no longer count as equal to {best}."
         )
         return [Flip(what="margin", text=text, value=turn)]
+
+
+def _cases_flip(needed: int | None, settings: ProtocolSettings) -> tuple[Flip, ...]:
+    if needed is None:
+        return ()
+    text = (
+        f"About {needed:,} cases in all would tell the leaders apart, or show them "
+        f"equal within {settings.margin:g}, if the difference stays as seen."
+    )
+    return (Flip(what="cases", text=text, value=needed),)
 
 
 def _told(gap: PairedDifference) -> str:

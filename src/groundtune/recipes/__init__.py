@@ -1,0 +1,1 @@
+"""One flat function a job."""

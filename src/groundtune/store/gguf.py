@@ -70,9 +70,9 @@ def read_gguf_generator(path: Path, folder: Path) -> None:
     _require(fields, "tokenizer.ggml.model", {"gpt2"}, path=path)
     _require(fields, "tokenizer.ggml.pre", {"smollm", "gpt-2"}, path=path)
 
+    tensors = _read_tensors(reader, fields)
     with explained(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    tensors = _read_tensors(reader, fields)
     tied = "lm_head.weight" not in tensors
     _write(folder / "config.json", _config(fields, tied=tied))
     _write(folder / "generation_config.json", _token_ids(fields))
@@ -107,7 +107,6 @@ def write_gguf(
         )
     tensors = SafetensorsFile(model.weights)
     kind = GGMLQuantizationType[quantization.upper()]
-    # Both kinds store whole rows of 32; an odd row length stays float16.
     with explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         writer = GGUFWriter(path, "llama")
@@ -131,6 +130,7 @@ def write_gguf(
             values = _interleave(values, heads[part])
         if values.ndim == 1:
             writer.add_tensor(ours, values)
+        # 8-bit blocks are of 32 values within a row; other rows stay float16.
         elif is_f16 or values.shape[-1] % 32:
             writer.add_tensor(ours, values.astype(np.float16))
         else:

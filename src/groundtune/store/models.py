@@ -371,7 +371,9 @@ def _line(error: Exception) -> str:
 
 def _refuse_unsafe(path: Path) -> None:
     for file in sorted(path.rglob("*")):
-        if file.suffix.lower() in _PICKLES:
+        # The weights of an OpenVINO graph are called .bin too, beside its .xml.
+        is_graph = file.suffix == ".bin" and file.with_suffix(".xml").is_file()
+        if file.suffix.lower() in _PICKLES and not is_graph:
             raise ModelLoadError(
                 "this kind of file can run code when it is opened; nothing was loaded",
                 fix="convert the weights to safetensors and remove this file",

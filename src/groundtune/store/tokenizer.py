@@ -49,3 +49,7 @@ class FileTokenizer:
     def special(self, token: str) -> int | None:
         """Id of a token by its exact name, None where the model has no such token."""
         return self._inner.token_to_id(token)
+
+    def spell(self, ids: Sequence[int]) -> str:
+        """Text of `ids`, special tokens written out."""
+        return self._inner.decode(list(ids), skip_special_tokens=False)

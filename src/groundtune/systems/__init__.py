@@ -1,0 +1,1 @@
+"""The four arms: the rooms below, composed."""

@@ -1,0 +1,1 @@
+"""Fine-tuning: pretrained, dataset, modify, train, evaluate, a file a step."""

@@ -38,7 +38,7 @@ def additive_mask(
     return mask.masked_fill_(~allowed, torch.finfo(dtype).min / 2)
 
 
-def _grouped(  # the signature is transformers'
+def _grouped(  # noqa: PLR0917 (the signature is transformers')
     module: Any,  # noqa: ANN401, ARG001
     query: torch.Tensor,
     key: torch.Tensor,

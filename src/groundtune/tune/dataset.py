@@ -105,7 +105,7 @@ def pack_examples(examples: Sequence[Example], *, pack_tokens: int) -> Packing:
             packs.append(_lay_out(example.head, waiting))
     if not packs:
         raise DataError(
-            f"no training example fits: {too_long} are longer than {pack_tokens} tokens",
+            f"no training example fits: {too_long} exceed {pack_tokens} tokens",
             fix="raise train.pack_tokens, or give shorter passages",
             where="training data",
         )

@@ -1,4 +1,4 @@
-"""Step 5 of fine-tuning, inside training: loss on dev answers, which early stop watches.
+"""Step 5 of fine-tuning, inside training: the loss that early stop watches.
 
 Quality in the task's own measure is read off rows, by the same systems that serve.
 """

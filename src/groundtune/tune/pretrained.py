@@ -1,4 +1,4 @@
-"""Step 1 of fine-tuning: open the pre-trained model, in the precision that pays here."""
+"""Step 1 of fine-tuning: open the pre-trained model in the precision that pays."""
 
 from __future__ import annotations
 

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from groundtune.augment.chat import ChatTemplate
 from groundtune.augment.prompt import INSTRUCTION, PROMPT_VERSION, PromptBuilder
-from groundtune.config.training import ContextSettings, TrainSettings
 from groundtune.core.errors import DataError
 from groundtune.store.models import open_model
 from groundtune.tune import attention
@@ -36,6 +35,7 @@ from groundtune.tune.pretrained import (
 from groundtune.tune.train import train
 
 if TYPE_CHECKING:
+    from groundtune.config.training import ContextSettings, TrainSettings
     from groundtune.core.values import QaCase
     from groundtune.recipes.child import Channel
 

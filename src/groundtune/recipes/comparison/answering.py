@@ -13,8 +13,8 @@ from groundtune.core.errors import GenerationError
 from groundtune.core.values import Answer
 from groundtune.measure.answers import score_answer
 from groundtune.recipes.child import run_in_child
-from groundtune.systems.build import build_system
 from groundtune.store.run import RowWriter
+from groundtune.systems.build import build_system
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -6,13 +6,12 @@ once, with the settings that all arms share. Later steps read the file that is l
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from groundtune.config.retrieval import RetrievalSettings
 from groundtune.core.errors import DataError
 from groundtune.core.values import Hit, Passage, QaCase
 from groundtune.data.cases import read_cases
@@ -25,8 +24,15 @@ from groundtune.store.models import open_model
 from groundtune.tune.examples import Evidence
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from groundtune.config.retrieval import RetrievalSettings
+    from groundtune.core.protocols import Embedder
     from groundtune.recipes.child import Channel
 
+_SIDES = ("train", "dev", "test")
+_ALPHAS = (0.3, 0.5, 0.7, 0.9)
+_CHOICE_CASES = 200
 _TRAINING_HITS = 12
 """Hits kept for a training case: distractors, and passages to ask about in vain."""
 
@@ -38,7 +44,7 @@ class KnowledgeJob:
     kb: str
     embedder: str
     cases: str
-    """Folder of train.jsonl, dev.jsonl and test.jsonl."""
+    """Folder of train.jsonl, dev.jsonl and test.jsonl; a side may be absent."""
     out: str
     """File to write."""
     retrieval: RetrievalSettings
@@ -53,61 +59,119 @@ def gather_evidence(job: KnowledgeJob, channel: Channel) -> dict[str, float]:
     """
     embedder = open_embedder(open_model(job.embedder, kind="embedder", offline=True))
     kb = KnowledgeBase.open(Path(job.kb), embedder=embedder)
-    retriever = HybridRetriever(kb, embedder, job.retrieval)
-    documents = [stored.id for stored in kb.documents()]
-    passages = [p for name in documents for p in kb.passages(name)]
+    passages = [p for stored in kb.documents() for p in kb.passages(stored.id)]
     if not passages:
         raise DataError(
             "the knowledge base holds no passages",
             fix="ingest documents first, or pass --docs",
             where=job.kb,
         )
-    texts = {name: kb.document_text(name) for name in documents}
-    gold = GoldFinder(passages, texts)
-    sides = {
-        side: read_cases(Path(job.cases) / f"{side}.jsonl")
-        for side in ("train", "dev", "test")
-    }
+    gold = _gold_finder(kb)
+    files = {side: Path(job.cases) / f"{side}.jsonl" for side in _SIDES}
+    sides = {s: read_cases(f) if f.exists() else [] for s, f in files.items()}
+    channel.progress("choosing retrieval settings on dev cases", 0, None)
+    tried = [*sides["dev"], *sides["train"]][:_CHOICE_CASES]
+    settings, choice = choose_alpha(tried, kb, embedder, job.retrieval, gold=gold)
+    retriever = HybridRetriever(kb, embedder, settings)
     rng = np.random.default_rng(job.seed)
+    drawn = min(settings.k, len(passages))
     written: dict[str, dict[str, Any]] = {}
     figures: dict[str, float] = {"passages": float(len(passages))}
     for side, cases in sides.items():
         channel.progress(f"searching for {side} cases", 0, len(cases))
-        k = job.retrieval.k if side == "test" else _TRAINING_HITS
+        k = settings.k if side == "test" else max(settings.k, _TRAINING_HITS)
         found = retriever.search_many([case.question for case in cases], k=k)
+        ranks: list[int | None] = []
         for case, hits in zip(cases, found, strict=True):
             right = gold.find(case)
-            if not right and side != "test":
+            if right:
+                ranks.append(_rank(right, hits[: settings.k]))
+            elif side != "test":
                 right = _distant(case, hits)
+            at = rng.choice(len(passages), drawn, replace=False)
             written[case.id] = {
                 "gold": [asdict(passage) for passage in right],
                 "hits": [asdict(hit) for hit in hits],
-                "random": [
-                    asdict(passages[int(i)])
-                    for i in rng.choice(
-                        len(passages), min(job.retrieval.k, len(passages)), False
-                    )
-                ],
+                "random": [asdict(passages[int(i)]) for i in at],
             }
-        known = [
-            (written[case.id]["gold"], hits[: job.retrieval.k])
-            for case, hits in zip(cases, found, strict=True)
-            if written[case.id]["gold"]
-        ]
-        if known:
-            figures[f"{side}_hit_rate"] = sum(
-                any(
-                    hit.passage.id in {passage["id"] for passage in right}
-                    for hit in hits
-                )
-                for right, hits in known
-            ) / len(known)
-        figures[f"{side}_with_right_passage"] = float(len(known))
-    nearest = _nearest_answers(embedder, sides["train"], sides["test"])
-    write_json(
-        Path(job.out), {"cases": written, "nearest": nearest, "figures": figures}
-    )
+        figures[f"{side}_with_right_passage"] = float(len(ranks))
+        if ranks:
+            hit = sum(rank is not None for rank in ranks)
+            figures[f"{side}_hit_rate"] = hit / len(ranks)
+    evidence = {
+        "retrieval": asdict(settings),
+        "choice": choice,
+        "figures": figures,
+        "cases": written,
+        "nearest": _nearest_answers(embedder, sides["train"], sides["test"]),
+    }
+    write_json(Path(job.out), evidence)
     return figures
+
+
+def choose_alpha(
+    cases: Sequence[QaCase],
+    kb: KnowledgeBase,
+    embedder: Embedder,
+    settings: RetrievalSettings,
+    *,
+    gold: GoldFinder,
+) -> tuple[RetrievalSettings, dict[str, float]]:
+    """Set the weight of the dense score by reciprocal rank on cases that are not test.
+
+    A weight other than the one given must earn its place: ties keep what was given.
+
+    Returns:
+        The settings, and mean reciprocal rank among the first `k` by weight.
+    """
+    known = [(case, right) for case in cases if (right := gold.find(case))]
+    if settings.mode != "hybrid" or not known:
+        return settings, {}
+    scores: dict[str, float] = {}
+    best, best_score = settings, -1.0
+    for alpha in (settings.alpha, *(a for a in _ALPHAS if a != settings.alpha)):
+        tried = replace(settings, alpha=alpha)
+        found = HybridRetriever(kb, embedder, tried).search_many(
+            [case.question for case, _ in known], k=settings.k
+        )
+        ranks = [
+            _rank(right, hits) for (_, right), hits in zip(known, found, strict=True)
+        ]
+        score = sum(1 / rank for rank in ranks if rank) / len(ranks)
+        scores[f"alpha {alpha}"] = round(score, 4)
+        if score > best_score + 1e-9:
+            best, best_score = tried, score
+    return best, scores
+
+
+def _rank(right: Sequence[Passage], hits: Sequence[Hit]) -> int | None:
+    """Place of the first right passage among the hits, from 1."""
+    ids = {passage.id for passage in right}
+    places = (n for n, hit in enumerate(hits, start=1) if hit.passage.id in ids)
+    return next(places, None)
+
+
+def gold_of(
+    job: tuple[str, str, tuple[QaCase, ...]], _channel: Channel
+) -> dict[str, list[dict[str, Any]]]:
+    """Right passages of cases in a knowledge base, by case id.
+
+    Args:
+        job: Folder of the knowledge base, its embedder, the cases.
+    """
+    kb_path, spec, cases = job
+    embedder = open_embedder(open_model(spec, kind="embedder", offline=True))
+    kb = KnowledgeBase.open(Path(kb_path), embedder=embedder)
+    gold = _gold_finder(kb)
+    return {case.id: [asdict(passage) for passage in gold.find(case)] for case in cases}
+
+
+def _gold_finder(kb: KnowledgeBase) -> GoldFinder:
+    names = [stored.id for stored in kb.documents()]
+    return GoldFinder(
+        (passage for name in names for passage in kb.passages(name)),
+        {name: kb.document_text(name) for name in names},
+    )
 
 
 def _distant(case: QaCase, hits: list[Hit]) -> list[Passage]:
@@ -124,7 +188,7 @@ def _distant(case: QaCase, hits: list[Hit]) -> list[Passage]:
 
 
 def _nearest_answers(
-    embedder: Any,  # noqa: ANN401
+    embedder: Embedder,
     train: list[QaCase],
     test: list[QaCase],
 ) -> dict[str, str]:

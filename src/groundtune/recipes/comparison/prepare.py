@@ -18,10 +18,9 @@ from groundtune.core.fingerprint import file_sha256, fingerprint
 from groundtune.data.cases import read_cases, write_cases
 from groundtune.data.doctor import examine, remove_leaks
 from groundtune.data.read import find_documents
-from groundtune.data.splits import Splits, SplitFractions, sample_cases, split_cases
+from groundtune.data.splits import SplitFractions, Splits, sample_cases, split_cases
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     from groundtune.config.compare import CompareSettings
@@ -183,8 +182,3 @@ def _versions() -> dict[str, str]:
         except importlib.metadata.PackageNotFoundError:
             continue
     return found
-
-
-def dev_sample(cases: Sequence[Any], limit: int, *, seed: int) -> tuple[Any, ...]:
-    """At most `limit` dev cases, spread over their documents."""
-    return sample_cases(cases, limit=limit, seed=seed)

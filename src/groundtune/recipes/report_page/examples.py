@@ -86,7 +86,9 @@ def disagreements(
     arms = [arm for arm in ARMS if arm in systems]
     patterns: dict[tuple[str, ...], list[str]] = defaultdict(list)
     for case, rows in answered.items():
-        right = tuple(arm for arm in arms if arm in rows and _is_right(rows[arm], measure))
+        right = tuple(
+            arm for arm in arms if arm in rows and _is_right(rows[arm], measure)
+        )
         if len(rows) == len(arms) and 0 < len(right) < len(arms):
             patterns[right].append(case)
 

@@ -18,9 +18,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from matplotlib.axes import Axes
+    from matplotlib.typing import RcKeyType
 
     from groundtune.measure.comparison import Summary
     from groundtune.measure.rows import Figure
+
+MINUS = "\N{MINUS SIGN}"
+NOTHING = "\N{EN DASH}"
+"""Shown where there is no figure."""
 
 LABELS: dict[str, str] = {
     "naive_both": "naive both",
@@ -43,9 +48,11 @@ _VARIABLES = {
     _PAPER: "var(--paper)",
     **{colour: f"var(--{arm})" for arm, colour in _ARM.items()},
 }
+_SAME_PREFIX = ("right_passage_tuned", "right_passage_base")
+
 _MARKERS = {"plain": "o", "rag": "s", "tuned": "^", "both": "D"}
 _ROW_INCHES = 0.36
-_STYLE: dict[str, Any] = {
+_STYLE: dict[RcKeyType, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "groundtune",
     "font.size": 11,
@@ -69,6 +76,13 @@ _STYLE: dict[str, Any] = {
 def label(system: str) -> str:
     """How a system is called on the page."""
     return LABELS.get(system, system.replace("_", " "))
+
+
+def contrast_label(a: str, b: str) -> str:
+    """How a difference is called on the page, such as `both` minus `rag`."""
+    if (a, b) == _SAME_PREFIX:
+        return f"right passage: adapter {MINUS} base"
+    return f"{label(a)} {MINUS} {label(b)}"
 
 
 def quality(summary: Summary, measure: str) -> str:
@@ -95,7 +109,7 @@ def quality(summary: Summary, measure: str) -> str:
                 f"{arm.score.value:.3f}",
                 (1.02, places[name]),
                 xycoords=axes.get_yaxis_transform(),
-                va="center",
+                va="center_baseline",
                 color=_INK if name in summary.arms else _MUTED,
             )
         axes.set_xlim(-0.012 * limit, limit)
@@ -112,8 +126,10 @@ def quality(summary: Summary, measure: str) -> str:
 
 
 def differences(summary: Summary, measure: str) -> str:
-    """Paired differences with intervals, the zero line and the margin around it."""
+    """Paired differences with the zero line and the margin; empty without any."""
     contrasts = (*summary.contrasts, *summary.exploratory)
+    if not contrasts:
+        return ""
     gap = 0.5 if summary.contrasts and summary.exploratory else 0.0
     margin = summary.settings.margin
 
@@ -123,7 +139,7 @@ def differences(summary: Summary, measure: str) -> str:
         places: dict[str, float] = {}
         for i, contrast in enumerate(contrasts):
             y = -(i + (0.0 if contrast.planned else gap))
-            places[f"{label(contrast.a)} − {label(contrast.b)}"] = y
+            places[contrast_label(contrast.a, contrast.b)] = y
             colour = _ARM.get(contrast.a, _MUTED) if contrast.planned else _MUTED
             _whisker(axes, contrast.difference, y, colour=colour)
             name = contrast.a if contrast.planned else ""
@@ -132,7 +148,7 @@ def differences(summary: Summary, measure: str) -> str:
                 f"{contrast.difference.value:+.3f}",
                 (1.02, y),
                 xycoords=axes.get_yaxis_transform(),
-                va="center",
+                va="center_baseline",
                 color=_INK if contrast.planned else _MUTED,
             )
         axes.set_xlabel(f"difference in {measure}, with 95 % interval")
@@ -144,15 +160,16 @@ def differences(summary: Summary, measure: str) -> str:
         rows=len(contrasts) + gap,
         alt="Paired differences with 95 % intervals: "
         + "; ".join(
-            f"{label(c.a)} minus {label(c.b)} {_spoken(c.difference)}"
-            for c in contrasts
+            f"{contrast_label(c.a, c.b)} {_spoken(c.difference)}" for c in contrasts
         ),
     )
 
 
 def latency(summary: Summary, measure: str) -> str:
-    """Median latency against quality; the thin line reaches to the 95th percentile."""
+    """Median latency against quality, with lines to p95; empty without timings."""
     timed = {name: arm for name, arm in summary.arms.items() if arm.latency_ms}
+    if not timed:
+        return ""
 
     def draw(axes: Axes) -> None:
         axes.grid(axis="y")
@@ -196,8 +213,13 @@ def latency(summary: Summary, measure: str) -> str:
 
 
 def by_hit(summary: Summary, measure: str) -> str:
-    """Quality where retrieval found the right passage (full) and missed it (hollow)."""
+    """Quality where retrieval found the right passage (full) and missed it (hollow).
+
+    Empty where nothing was retrieved.
+    """
     split = {name: arm for name, arm in summary.arms.items() if arm.by_hit}
+    if not split:
+        return ""
 
     def draw(axes: Axes) -> None:
         places = {name: -1.25 * float(i) for i, name in enumerate(split)}
@@ -212,7 +234,7 @@ def by_hit(summary: Summary, measure: str) -> str:
                     f"{figure.value:.3f} {kind}",
                     (1.02, y),
                     xycoords=axes.get_yaxis_transform(),
-                    va="center",
+                    va="center_baseline",
                     fontsize=9.5,
                     color=_INK if kind == "found" else _MUTED,
                 )
@@ -274,9 +296,7 @@ def _spoken(figure: Figure) -> str:
     return f"{figure.value:.3f} ({figure.low:.3f} to {figure.high:.3f})"
 
 
-def _page_svg(
-    name: str, draw: Callable[[Axes], None], *, rows: float, alt: str
-) -> str:
+def _page_svg(name: str, draw: Callable[[Axes], None], *, rows: float, alt: str) -> str:
     """Draw on fresh axes and make the SVG fit to stand inside the page."""
     from matplotlib import rc_context
     from matplotlib.backends.backend_svg import FigureCanvasSVG
@@ -286,16 +306,14 @@ def _page_svg(
     with rc_context(_STYLE):
         canvas = Canvas(figsize=(7.6, height))
         FigureCanvasSVG(canvas)
-        left = 0.09 if name == "latency" else 0.29
+        left = 0.09 if name == "latency" else 0.32
         right = 0.97 if name == "latency" else 0.85
         axes = canvas.add_axes(
             (left, 0.58 / height, right - left, 1 - 0.66 / height), facecolor="none"
         )
         draw(axes)
         stream = io.StringIO()
-        canvas.savefig(
-            stream, format="svg", transparent=True, metadata={"Date": None}
-        )
+        canvas.savefig(stream, format="svg", transparent=True, metadata={"Date": None})
     return _inline(stream.getvalue(), name=name, alt=alt)
 
 

@@ -1,0 +1,173 @@
+"""From an answer with marks like `[2]` to spans of documents that hold it.
+
+A model's marks are claims, not facts: each is checked against the passages, moved to
+the passage that does hold the answer, or dropped. Whether an answer is a refusal is
+decided elsewhere.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import TYPE_CHECKING, NamedTuple
+
+from groundtune.core.values import Citation, Span
+from groundtune.data.sentences import sentence_spans
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from groundtune.core.values import Hit
+
+_MARKS = re.compile(r"[ \t]*\[\s*\d{1,3}(?:\s*[,;]\s*\d{1,3})*\s*\]")
+_NUMBER = re.compile(r"\d+")
+_WORD = re.compile(r"\w+")
+_QUOTES = str.maketrans("\u2018\u2019\u201c\u201d\u2013\u2014", "''\"\"--")
+_SUPPORT = 0.6
+"""Share of an answer sentence's words that a passage's sentence must have."""
+_SHORT_WORDS = frozenset(
+    "a an and are as at be been but by did do does for from had has have he her his "
+    "i in is it its of on or she that the their they this to was were which who will "
+    "with you".split()
+)
+
+
+class Grounded(NamedTuple):
+    """An answer without its marks, and what it rests on."""
+
+    text: str
+    citations: tuple[Citation, ...]
+
+
+class _Claim(NamedTuple):
+    """One sentence of an answer and the passages that the model named for it."""
+
+    text: str
+    marks: tuple[int, ...]
+
+
+def ground(text: str, hits: Sequence[Hit]) -> Grounded:
+    """Take the marks out of `text` and resolve each sentence to where it stands.
+
+    Passages are tried in the order that the model named them, then in rank order:
+    first for one that holds the sentence word for word, then, among the named ones
+    (all, where none is named), for the sentence that shares most of its words. A
+    sentence without such support gets no citation.
+
+    Args:
+        text: What an engine wrote; `[1]` means the first hit.
+        hits: The evidence, in the order in which the prompt numbered it.
+
+    Returns:
+        The text, and at most one citation a sentence, without repetition, in order.
+    """
+    clean, claims = _split(text)
+    found: list[Citation] = []
+    for claim in claims:
+        citation = _resolve(claim, hits)
+        if citation is not None and citation not in found:
+            found.append(citation)
+    return Grounded(clean, tuple(found))
+
+
+def _split(text: str) -> tuple[str, list[_Claim]]:
+    """Separate marks from text; each mark belongs to the sentence before it."""
+    clean, places = "", list[tuple[int, int]]()
+    position = 0
+    for match in _MARKS.finditer(text):
+        clean += text[position : match.start()]
+        places += [(len(clean), int(n)) for n in _NUMBER.findall(match[0])]
+        position = match.end()
+    clean += text[position:]
+    left = len(clean) - len(clean.lstrip())
+    clean = clean.strip()
+    spans = sentence_spans(clean)
+    named: list[list[int]] = [[] for _ in spans]
+    for place, number in places:
+        at = place - left
+        # A mark stands inside its sentence or behind its full stop.
+        owner = max((i for i, s in enumerate(spans) if s.start < at), default=0)
+        if spans and number not in named[owner]:
+            named[owner].append(number)
+    claims = [
+        _Claim(clean[span.start : span.end], tuple(numbers))
+        for span, numbers in zip(spans, named, strict=True)
+    ]
+    return clean, claims
+
+
+def _resolve(claim: _Claim, hits: Sequence[Hit]) -> Citation | None:
+    named = [hits[number - 1] for number in claim.marks if 1 <= number <= len(hits)]
+    wanted = _Normal.of(claim.text).words
+    if not wanted:
+        return None
+    for hit in [*named, *hits]:
+        span = _where(wanted, hit.passage.text)
+        if span is not None:
+            return _cite(hit, span)
+    best, best_share = None, 0.0
+    for hit in named or hits:
+        for span in sentence_spans(hit.passage.text):
+            share = _shared(wanted, hit.passage.text[span.start : span.end])
+            if share > best_share:
+                best, best_share = _cite(hit, span), share
+    return best if best_share >= _SUPPORT else None
+
+
+def _where(wanted: Sequence[str], passage: str) -> Span | None:
+    """Sentences of `passage` over which the words of an answer stand, in order."""
+    normal = _Normal.of(passage)
+    length = len(wanted)
+    first = wanted[0]
+    for at, word in enumerate(normal.words):
+        if word == first and normal.words[at : at + length] == tuple(wanted):
+            start = normal.spans[at].start
+            end = normal.spans[at + length - 1].end
+            return _widen(passage, Span(start, end))
+    return None
+
+
+def _widen(passage: str, span: Span) -> Span:
+    """The whole sentences that a span touches."""
+    touched = [
+        sentence
+        for sentence in sentence_spans(passage)
+        if sentence.start < span.end and span.start < sentence.end
+    ]
+    return Span(touched[0].start, touched[-1].end) if touched else span
+
+
+def _shared(wanted: Sequence[str], sentence: str) -> float:
+    """Share of the answer's content words that a sentence has; 0 if it has none."""
+    content = {word for word in wanted if word not in _SHORT_WORDS}
+    have = set(_Normal.of(sentence).words)
+    return len(content & have) / len(content) if content else 0.0
+
+
+def _cite(hit: Hit, span: Span) -> Citation:
+    passage = hit.passage
+    return Citation(
+        document=passage.document,
+        start=passage.start + span.start,
+        end=passage.start + span.end,
+        text=passage.text[span.start : span.end],
+    )
+
+
+class _Normal(NamedTuple):
+    """The words of a text, without case, marks and articles, and where they stand."""
+
+    words: tuple[str, ...]
+    spans: tuple[Span, ...]
+
+    @classmethod
+    def of(cls, text: str) -> _Normal:
+        words: list[str] = []
+        spans: list[Span] = []
+        for match in _WORD.finditer(text.translate(_QUOTES)):
+            word = unicodedata.normalize("NFKC", match[0]).casefold()
+            if word in {"a", "an", "the"}:
+                continue
+            words.append(word)
+            spans.append(Span(*match.span()))
+        return cls(tuple(words), tuple(spans))

@@ -1,0 +1,102 @@
+"""The job `ask`: one question, answered from a knowledge base with citations."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from groundtune.augment.prompt import PROMPT_VERSION, SENTENCES
+from groundtune.config.retrieval import RetrievalSettings
+from groundtune.core.errors import ConfigError, ModelLoadError
+from groundtune.core.protocols import silent
+from groundtune.core.values import QaCase
+from groundtune.recipes.ingest import DEFAULT_EMBEDDER
+from groundtune.store.files import read_json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from groundtune.core.protocols import Progress
+    from groundtune.core.values import Answer
+    from groundtune.store.models import ModelFolder
+
+DEFAULT_GENERATOR = "smollm2-135m-instruct"
+_ANSWER_TOKENS = 96
+
+
+def ask(
+    question: str,
+    *,
+    kb: Path,
+    model: str = DEFAULT_GENERATOR,
+    embedder: str = DEFAULT_EMBEDDER,
+    k: int | None = None,
+    runtime: str = "openvino",
+    on_text: Callable[[str], None] | None = None,
+    progress: Progress = silent,
+) -> Answer:
+    """Answer a question from a knowledge base.
+
+    Args:
+        question: In a person's words.
+        kb: Folder of the knowledge base.
+        model: Generator: catalog name, folder (a tuned one, say) or hub id.
+        embedder: The embedding model that made the knowledge base.
+        k: Passages to read; None: the default of retrieval.
+        runtime: Engine that runs the generator.
+        on_text: Called with each piece of the answer as it is written.
+        progress: Told about models that are fetched.
+
+    Raises:
+        ConfigError: The question is empty, or `k` below 1.
+        StoreError: There is no knowledge base, or another embedder made it.
+        ModelLoadError: A model cannot be opened, or was tuned for another prompt.
+        DownloadError: A model is not here and cannot be fetched.
+        GenerationError: The engine failed.
+    """
+    from groundtune.retrieve.index import KnowledgeBase
+    from groundtune.store.models import open_model
+    from groundtune.systems.build import SystemSpec, build_system
+
+    if not question.strip():
+        raise ConfigError("the question is empty", fix="ask something", where="ask")
+    settings = RetrievalSettings() if k is None else RetrievalSettings(k=k)
+    # The cheap check first: a wrong path should not wait for a model.
+    KnowledgeBase.open(kb)
+    open_model(embedder, kind="embedder", progress=progress)
+    generator = open_model(model, kind="generator", progress=progress)
+    system = build_system(
+        SystemSpec(
+            name="rag",
+            model=model,
+            style=learned_style(generator) or asdict(SENTENCES),
+            kb=str(kb),
+            embedder=embedder,
+            retrieval=asdict(settings),
+            runtime=runtime,
+            max_tokens=_ANSWER_TOKENS,
+        )
+    )
+    case = QaCase(id="ask", question=question, answers=())
+    return system.answer(case, on_text=on_text)
+
+
+def learned_style(model: ModelFolder) -> dict[str, Any] | None:
+    """The prompt that a tuned model was trained with; None for one as published.
+
+    Raises:
+        ModelLoadError: It was trained with a prompt that this version no longer builds.
+    """
+    manifest = model.path / "groundtune.json"
+    record = read_json(manifest) if manifest.exists() else {}
+    if "style" not in record:
+        return None
+    if record.get("prompt_version") != PROMPT_VERSION:
+        raise ModelLoadError(
+            f"tuned with prompt {record.get('prompt_version')}, this is "
+            f"{PROMPT_VERSION}",
+            fix="train it again, or use the version of groundtune that made it",
+            where=str(model.path),
+        )
+    return record["style"]

@@ -1,0 +1,210 @@
+"""The systems of a comparison: what each is made of, and the steps that make it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from groundtune.augment.prompt import INSTRUCTION
+from groundtune.data.splits import sample_cases
+from groundtune.recipes.child import run_in_child
+from groundtune.recipes.comparison.adapters import AdapterJob, train_adapter
+from groundtune.recipes.comparison.answering import write_copied_rows, write_rows
+from groundtune.recipes.comparison.knowledge import (
+    KnowledgeJob,
+    gather_evidence,
+    read_evidence,
+)
+from groundtune.recipes.comparison.styles import (
+    StyleJob,
+    candidate_styles,
+    try_styles,
+)
+from groundtune.store.files import read_json, write_json
+from groundtune.systems.build import SystemSpec
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from groundtune.config.compare import CompareSettings
+    from groundtune.core.protocols import Progress
+    from groundtune.data.splits import Splits
+    from groundtune.store.run import RunFolder
+
+AdapterKind = Literal["closed-book", "context"]
+
+
+@dataclass(slots=True, kw_only=True)
+class Plan:
+    """Makes each part of a run once; what stands in the run folder is taken up."""
+
+    run: RunFolder
+    settings: CompareSettings
+    splits: Splits
+    kb: Path
+    model: str
+    embedder: str
+    _found: dict[str, Any] = field(default_factory=dict[str, Any])
+    _nearest: dict[str, str] = field(default_factory=dict[str, str])
+    _retrieval: dict[str, Any] = field(default_factory=dict[str, Any])
+    _styles: dict[str, Any] = field(default_factory=dict[str, Any])
+
+    def search(self, progress: Progress) -> None:
+        """Search for every case once, with the settings that all arms share."""
+        path = self.run.path / "evidence.json"
+        if not path.exists():
+            job = KnowledgeJob(
+                kb=str(self.kb),
+                embedder=self.embedder,
+                cases=str(self.run.path / "cases"),
+                out=str(path),
+                retrieval=self.settings.retrieval,
+                seed=self.settings.seed,
+            )
+            done = run_in_child(gather_evidence, job, progress=progress)
+            self.run.add_resources("retrieval", peak_memory_mb=done.peak_memory_mb)
+        written = read_json(path)
+        self._found, self._nearest = written["cases"], written["nearest"]
+        self._retrieval = written["retrieval"]
+
+    def untrained(self) -> list[str]:
+        """Systems of published weights, and those of none, in the order of rows."""
+        return [name for name in ("plain", "rag") if name in self.settings.arms] + [
+            name
+            for name in ("right_passage_base", "random_passages", "nearest_answer")
+            if name in self.settings.diagnostics
+        ]
+
+    def trained(self) -> list[str]:
+        """Systems of tuned weights, in the order of rows."""
+        return [name for name in ("tuned", "both") if name in self.settings.arms] + [
+            name
+            for name in (
+                "naive_both",
+                "right_passage_tuned",
+                "context_without_documents",
+            )
+            if name in self.settings.diagnostics
+        ]
+
+    def adapters(self) -> list[AdapterKind]:
+        """Adapters that those need."""
+        wanted: list[AdapterKind] = []
+        if self.settings.needs_closed_book:
+            wanted.append("closed-book")
+        if self.settings.needs_context:
+            wanted.append("context")
+        return wanted
+
+    def choose_styles(self, progress: Progress) -> None:
+        """Try the candidate prompts of plain and rag on dev cases; keep the best."""
+        path = self.run.path / "styles.json"
+        if not path.exists():
+            splits, settings = self.splits, self.settings
+            styles = candidate_styles(splits.train, self._found)
+            cases = sample_cases(splits.dev, limit=settings.style_cases, seed=settings.seed)
+            chosen: dict[str, Any] = {}
+            for arm in ("plain", "rag"):
+                job = StyleJob(
+                    spec=self._spec(arm, settings.seed, style=asdict(INSTRUCTION)),
+                    styles=styles,
+                    cases=cases,
+                )
+                means = run_in_child(try_styles, job, progress=progress).result
+                best = max(styles, key=lambda style: means[style.name])
+                chosen[arm] = {
+                    "style": asdict(best),
+                    "dev_scores": means,
+                    "dev_cases": len(cases),
+                }
+            write_json(path, chosen)
+        self._styles = read_json(path)
+
+    def train(self, kind: AdapterKind, seed: int, progress: Progress) -> None:
+        """Train one adapter, unless its model folder stands."""
+        out = self._folder(kind, seed)
+        if (out / "groundtune.json").exists():
+            return
+        splits, settings = self.splits, self.settings
+        dev = sample_cases(splits.dev, limit=settings.dev_cases, seed=settings.seed)
+        is_context = kind == "context"
+        job = AdapterJob(
+            kind=kind,
+            base=self.model,
+            out=str(out),
+            train=splits.train,
+            dev=dev,
+            settings=settings.context if is_context else settings.closed_book,
+            reading=settings.reading,
+            evidence={
+                case.id: read_evidence(self._found[case.id])
+                for case in (*splits.train, *dev)
+            }
+            if is_context
+            else {},
+            seed=seed,
+        )
+        done = run_in_child(train_adapter, job, progress=progress)
+        self.run.add_resources(
+            f"{out.name} training",
+            peak_memory_mb=done.peak_memory_mb,
+            train_seconds=done.result["train_seconds"],
+            train_tokens=done.result["training"]["tokens"],
+        )
+
+    def answer(self, name: str, seed: int, progress: Progress) -> None:
+        """Bring the rows of one system to completion."""
+        cases = self.splits.test
+        if name == "nearest_answer":
+            write_copied_rows(self.run, name, cases, answers=self._nearest, seed=seed)
+            return
+        if name.startswith("right_passage"):
+            # Where the right passage is not known there is nothing to give.
+            cases = tuple(c for c in cases if self._found[c.id]["gold"])
+        if not cases:
+            return
+        gold = {case.id: self._found[case.id]["gold"] for case in cases}
+        spec = self._spec(name, seed)
+        write_json(self.run.path / "systems" / f"{name}.json", asdict(spec))
+        write_rows(self.run, spec, cases, gold=gold, seed=seed, progress=progress)
+
+    def _spec(
+        self, name: str, seed: int, *, style: dict[str, Any] | None = None
+    ) -> SystemSpec:
+        """What the system of this name is made of."""
+        reads = name in {"rag", "both", "naive_both"}
+        given = {
+            "right_passage_base": "gold",
+            "right_passage_tuned": "gold",
+            "random_passages": "random",
+        }.get(name)
+        if name in {"tuned", "naive_both"}:
+            model = str(self._folder("closed-book", seed))
+        elif name in {"both", "right_passage_tuned", "context_without_documents"}:
+            model = str(self._folder("context", seed))
+        else:
+            model = self.model
+        if style is None:
+            untrained = model == self.model
+            chosen = "plain" if name == "plain" else "rag"
+            style = self._styles[chosen]["style"] if untrained else asdict(INSTRUCTION)
+        return SystemSpec(
+            name=name,
+            model=model,
+            style=style,
+            kb=str(self.kb) if reads else "",
+            embedder=self.embedder if reads else "",
+            retrieval=self._retrieval if reads else {},
+            given={
+                case: found[given][:1] if given == "gold" else found[given]
+                for case, found in self._found.items()
+                if found[given]
+            }
+            if given
+            else None,
+            max_tokens=self.settings.answer_tokens,
+        )
+
+    def _folder(self, kind: AdapterKind, seed: int) -> Path:
+        suffix = "" if seed == self.settings.seed else f"-seed-{seed}"
+        return self.run.path / "models" / f"{kind}{suffix}"
