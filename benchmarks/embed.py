@@ -22,66 +22,21 @@ from groundtune.store.models import open_model
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-WORDS = [
-    "harbour",
-    "lantern",
-    "orchard",
-    "survey",
-    "copper",
-    "ledger",
-    "meadow",
-    "signal",
-    "engine",
-    "river",
-    "council",
-    "winter",
-    "archive",
-    "bridge",
-    "mineral",
-    "pattern",
-    "village",
-    "account",
-    "current",
-    "shelter",
-    "granite",
-    "who",
-    "when",
-    "where",
-    "because",
-    "before",
-    "under",
-    "between",
-    "carries",
-    "measures",
-    "records",
-    "explains",
-    "the",
-    "a",
-    "of",
-    "in",
-    "and",
-    "to",
-    "is",
-    "was",
-    "by",
-    "with",
-    "for",
-    "from",
-    "that",
-    "which",
-    "an",
-    "on",
-    "at",
-    "it",
-    "as",
-    "were",
-]
+WORDS = """
+harbour lantern orchard survey copper ledger meadow signal engine
+river council winter archive bridge mineral pattern village account
+current shelter granite who when where because before under
+between carries measures records explains the a of in
+and to is was by with for from that
+which an on at it as were
+"""
 
 
 def make_texts(count: int, *, rng: np.random.Generator) -> list[str]:
     """Texts of 18 to 248 words, one token each, two more for the model's marks."""
+    words = WORDS.split()
     lengths = rng.integers(18, 249, count)
-    return [" ".join(rng.choice(WORDS, int(length))) for length in lengths]
+    return [" ".join(rng.choice(words, int(length))) for length in lengths]
 
 
 def seconds(job: Callable[[], object]) -> float:

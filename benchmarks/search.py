@@ -33,7 +33,11 @@ K = 3
 
 def ours(kb: KnowledgeBase, embedder: Embedder, mode: SearchMode) -> Callable[..., Any]:
     retriever = HybridRetriever(kb, embedder, RetrievalSettings(mode=mode))
-    return lambda query: [hit.passage.text for hit in retriever.search(query, k=K)]
+
+    def search(query: str) -> list[str]:
+        return [hit.passage.text for hit in retriever.search(query, k=K)]
+
+    return search
 
 
 def lance_hybrid(kb: KnowledgeBase, embedder: Embedder) -> Callable[..., Any]:

@@ -106,7 +106,9 @@ def engine_at(url: str, model: ModelFolder, *, key: str = KEY) -> Engine:
     return open_engine(model, runtime="openai", options=options)
 
 
-def test_an_answer_is_streamed(endpoint: Endpoint, generator_model: ModelFolder) -> None:
+def test_an_answer_is_streamed(
+    endpoint: Endpoint, generator_model: ModelFolder
+) -> None:
     engine = engine_at(endpoint.url, generator_model)
     prompt = "<|im_start|>user\nCapital of France?<|im_end|>\n"
     pieces: list[str] = []

@@ -44,10 +44,11 @@ def main(path: Path, mode: str) -> None:
         try:
             base.update([*documents(2), *many], delete_missing=False)
         except StoreError as error:
-            print(error, flush=True)
+            sys.stdout.write(str(error))
             sys.exit(error.exit_code)
         return
-    print("ready", flush=True)
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
     for version in count(2):
         base.update(documents(version), delete_missing=False)
 

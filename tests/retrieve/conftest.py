@@ -52,10 +52,12 @@ class WordEmbedder:
     def encode(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
         self.embedded += len(texts)
         rows = np.zeros((len(texts), self.dim), np.float32)
-        for row, text in zip(rows, texts, strict=True):
-            for word in [0, *self.tokenizer.encode(text)]:
-                row += np.random.default_rng(word).standard_normal(self.dim)
-            row /= np.linalg.norm(row)
+        for number, text in enumerate(texts):
+            words = [0, *self.tokenizer.encode(text)]
+            total = sum(
+                np.random.default_rng(word).standard_normal(self.dim) for word in words
+            )
+            rows[number] = total / np.linalg.norm(total)
         return rows
 
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -9,6 +8,7 @@ from hypothesis import strategies as st
 
 from groundtune.config.splitter import SplitterSettings
 from groundtune.core.errors import DataError, StoreError
+from groundtune.core.protocols import Embedder
 from groundtune.core.values import Citation, Document
 from groundtune.data.read import UnreadableDocument
 from groundtune.retrieve.index import KnowledgeBase
@@ -23,8 +23,21 @@ from groundtune.retrieve.update import BATCH_PASSAGES, FailedDocument
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     Make = Callable[..., Document]
+
+
+class Counting(Embedder, Protocol):
+    """An embedder that counts what it embeds."""
+
+    embedded: int
+
+
+def retriever_of(kb: KnowledgeBase) -> HybridRetriever:
+    assert kb.embedder is not None
+    return HybridRetriever(kb, kb.embedder)
+
 
 MOON = "The first person on the moon was Odrane Velt, who came with a silver boat."
 TIDE = "Tides are two hours later each day, which the harbour master writes on slate."
@@ -56,9 +69,9 @@ def test_passages_carry_offsets_into_the_stored_text(filled: KnowledgeBase) -> N
 
 
 def test_unchanged_documents_are_neither_embedded_nor_written(
-    filled: KnowledgeBase, document: Make, embedder: object
+    filled: KnowledgeBase, document: Make, embedder: Counting
 ) -> None:
-    before, version = embedder.embedded, filled.version  # type: ignore[attr-defined]
+    before, version = embedder.embedded, filled.version
 
     report = filled.update(
         [document("moon.md", MOON, TIDE), document("oil.md", OILS)],
@@ -66,14 +79,14 @@ def test_unchanged_documents_are_neither_embedded_nor_written(
     )
 
     assert (report.unchanged, report.added, report.updated) == (2, 0, 0)
-    assert embedder.embedded == before  # type: ignore[attr-defined]
+    assert embedder.embedded == before
     assert filled.version == version
 
 
 def test_changed_document_is_replaced_and_only_its_new_passages_are_embedded(
-    filled: KnowledgeBase, document: Make, embedder: object
+    filled: KnowledgeBase, document: Make, embedder: Counting
 ) -> None:
-    before = embedder.embedded  # type: ignore[attr-defined]
+    before = embedder.embedded
 
     report = filled.update(
         [document("moon.md", MOON, TIDE.replace("slate", "a tablet of wax"))],
@@ -81,7 +94,7 @@ def test_changed_document_is_replaced_and_only_its_new_passages_are_embedded(
     )
 
     assert (report.updated, report.added, report.deleted) == (1, 0, 0)
-    assert embedder.embedded == before + 1  # type: ignore[attr-defined]
+    assert embedder.embedded == before + 1
     assert "wax" in filled.passages("moon.md")[1].text
     assert names(filled) == ["moon.md", "oil.md"]
     assert report.passages == filled.count == 3
@@ -104,9 +117,9 @@ def test_missing_documents_go_only_when_asked(
 
 @pytest.mark.parametrize("delete", [True, False])
 def test_moved_document_keeps_its_vectors_and_changes_its_name(
-    filled: KnowledgeBase, document: Make, embedder: object, delete: bool
+    filled: KnowledgeBase, document: Make, embedder: Counting, delete: bool
 ) -> None:
-    before = embedder.embedded  # type: ignore[attr-defined]
+    before = embedder.embedded
 
     report = filled.update(
         [document("sky/moon.md", MOON, TIDE), document("oil.md", OILS)],
@@ -115,7 +128,7 @@ def test_moved_document_keeps_its_vectors_and_changes_its_name(
 
     assert (report.moved, report.added, report.deleted) == (1, 0, 0)
     assert names(filled) == ["oil.md", "sky/moon.md"]
-    assert embedder.embedded == before  # type: ignore[attr-defined]
+    assert embedder.embedded == before
     assert {p.document for p in filled.passages("sky/moon.md")} == {"sky/moon.md"}
 
 
@@ -174,14 +187,14 @@ def test_two_documents_of_one_name_are_reported(
 
 
 def test_emptied_base_answers_nothing_and_fills_again(
-    filled: KnowledgeBase, document: Make, embedder: object
+    filled: KnowledgeBase, document: Make, embedder: Counting
 ) -> None:
     report = filled.update([], delete_missing=True)
     assert (report.deleted, report.passages) == (2, 0)
-    assert HybridRetriever(filled, filled.embedder).search("moon", k=3) == []  # type: ignore[arg-type]
+    assert retriever_of(filled).search("moon", k=3) == []
 
     assert filled.update([document("m", MOON)], delete_missing=False).added == 1
-    assert len(HybridRetriever(filled, filled.embedder).search("moon", k=3)) == 1  # type: ignore[arg-type]
+    assert len(retriever_of(filled).search("moon", k=3)) == 1
 
 
 HOSTILE = [
@@ -234,27 +247,29 @@ def test_index_stays_whole_over_many_small_updates(
         kb.update([document(f"d{number}", f"{number} {TIDE}")], delete_missing=False)
 
     assert kb.is_indexed()
-    retriever = HybridRetriever(kb, kb.embedder)  # type: ignore[arg-type]
+    retriever = retriever_of(kb)
     assert len({h.passage.document for h in retriever.search("tides", k=50)}) == 20
 
 
 def test_base_of_another_embedder_is_refused_untouched(
-    filled: KnowledgeBase, other_embedder: Callable[..., object]
+    filled: KnowledgeBase, other_embedder: Callable[..., Counting]
 ) -> None:
     for other in (other_embedder(name="other@1"), other_embedder(dim=32)):
         with pytest.raises(StoreError, match="made by the embedder words@0") as stop:
-            KnowledgeBase.open(filled.path, embedder=other)  # type: ignore[arg-type]
+            KnowledgeBase.open(filled.path, embedder=other)
         assert f"--kb {filled.path}-new" in stop.value.fix
         with pytest.raises(StoreError, match="made by the embedder"):
-            HybridRetriever(filled, other)  # type: ignore[arg-type]
+            HybridRetriever(filled, other)
     assert names(KnowledgeBase.open(filled.path)) == ["moon.md", "oil.md"]
 
 
-def test_base_of_another_splitter_is_refused(filled: KnowledgeBase) -> None:
-    with pytest.raises(StoreError, match="target 20.*target 99"):
+def test_base_of_another_splitter_is_refused(
+    filled: KnowledgeBase, embedder: Counting
+) -> None:
+    with pytest.raises(StoreError, match=r"target 20.*target 99"):
         KnowledgeBase.create_or_open(
             filled.path,
-            embedder=filled.embedder,  # type: ignore[arg-type]
+            embedder=embedder,
             splitter=SplitterSettings(target=99),
         )
 
@@ -299,7 +314,7 @@ def test_changed_passage_text_is_noticed_when_it_is_read(
     with pytest.raises(StoreError, match=r"'moon.md' is damaged"):
         again.passages("moon.md")
     with pytest.raises(StoreError, match=r"'moon.md' is damaged"):
-        HybridRetriever(again, filled.embedder).search("moon", k=1)  # type: ignore[arg-type]
+        retriever_of(again).search("moon", k=1)
 
 
 def test_truncated_data_file_is_noticed_when_opened(filled: KnowledgeBase) -> None:

@@ -76,9 +76,7 @@ def test_code_that_a_model_brings_is_refused(folder: Path) -> None:
 @pytest.mark.parametrize(
     "missing", ["config.json", "tokenizer.json", "model.safetensors"]
 )
-def test_an_incomplete_folder_names_what_is_missing(
-    folder: Path, missing: str
-) -> None:
+def test_an_incomplete_folder_names_what_is_missing(folder: Path, missing: str) -> None:
     (folder / missing).unlink()
 
     with pytest.raises(ModelLoadError, match=f"has no {missing}"):

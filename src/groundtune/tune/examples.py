@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from groundtune.data.gold import holds_answer
 from groundtune.tasks.qa import NOT_IN_DOCUMENTS, target
 from groundtune.tune.dataset import Example, Turn
 
@@ -85,73 +86,60 @@ def context_examples(
     rng = np.random.default_rng(seed)
     by_passage: dict[str, list[QaCase]] = defaultdict(list)
     for case in cases:
-        anchor = _anchor(evidence[case.id])
-        if anchor is not None and (case.answerable or evidence[case.id].hits):
+        found = evidence[case.id]
+        anchor = _anchor(found)
+        if anchor is not None and (found.gold or not case.answerable):
             by_passage[anchor.passage.id].append(case)
-    examples: list[Example] = []
-    for passage_id in sorted(by_passage):
-        own = by_passage[passage_id]
-        first = evidence[own[int(rng.integers(len(own)))].id]
-        anchor = _anchor(first)
-        assert anchor is not None, "grouped by it"
-        others = [hit for hit in first.hits if hit.passage.id != passage_id]
-        shown = int(rng.integers(settings.distractors + 1))
-        hits = [anchor, *others[:shown]]
-        hits = [hits[int(i)] for i in rng.permutation(len(hits))]
-        number = 1 + [hit.passage.id for hit in hits].index(passage_id)
-        turns = [(case, number if case.answerable else None) for case in own]
-        turns += [
-            (case, None)
-            for case in _missing(
-                by_passage, others[shown:], hits, len(own), settings, rng
-            )
-        ]
-        laid = [turns[int(i)] for i in rng.permutation(len(turns))]
-        examples.append(
-            Example(
-                writer.builder.evidence_head(hits),
-                tuple(
-                    writer.turn(
-                        case.question,
-                        NOT_IN_DOCUMENTS
-                        if cited is None
-                        else target(case, citation_number=cited),
-                        with_evidence=True,
-                    )
-                    for case, cited in laid
-                ),
-            )
-        )
-    return examples
+    return [
+        _reading(by_passage, name, evidence, writer, settings=settings, rng=rng)
+        for name in sorted(by_passage)
+    ]
 
 
 def _anchor(found: Evidence) -> Hit | None:
-    """The passage that a case is filed under."""
+    """The passage that a case is filed under: the right one, else the best hit."""
     return found.gold or (found.hits[0] if found.hits else None)
 
 
-def _missing(
+def _reading(
     by_passage: Mapping[str, Sequence[QaCase]],
-    absent: Sequence[Hit],
-    hits: Sequence[Hit],
-    own: int,
+    passage_id: str,
+    evidence: Mapping[str, Evidence],
+    writer: Writer,
+    *,
     settings: ContextSettings,
     rng: np.random.Generator,
-) -> list[QaCase]:
-    """Questions near the passages shown whose own passage is not among them.
-
-    They are asked about passages that the retriever ranked next. A question whose
-    answer happens to stand in a shown passage is no such question.
-    """
-    text = "\n".join(hit.passage.text for hit in hits).casefold()
+) -> Example:
+    """One head of passages, the questions about one of them, and some about none."""
+    own = by_passage[passage_id]
+    found = evidence[own[int(rng.integers(len(own)))].id]
+    anchor = _anchor(found)
+    assert anchor is not None, "grouped by it"
+    others = [hit for hit in found.hits if hit.passage.id != passage_id]
+    shown = int(rng.integers(settings.distractors + 1))
+    hits = [anchor, *others[:shown]]
+    hits = [hits[int(i)] for i in rng.permutation(len(hits))]
+    number = 1 + [hit.passage.id for hit in hits].index(passage_id)
+    text = "\n".join(hit.passage.text for hit in hits)
     near = [
         case
-        for hit in absent
+        for hit in others[shown:]
         for case in by_passage.get(hit.passage.id, ())
-        if not any(answer.casefold() in text for answer in case.answers)
+        # One whose answer happens to stand in a shown passage is not in vain.
+        if not holds_answer(text, case.answers)
     ]
     share = (1 - settings.gold_share) / settings.gold_share
-    wanted = min(int(rng.poisson(own * share)), len(near))
-    if not wanted:
-        return []
-    return [near[int(i)] for i in rng.choice(len(near), size=wanted, replace=False)]
+    wanted = min(int(rng.poisson(len(own) * share)), len(near))
+    absent = [near[int(i)] for i in rng.choice(len(near), wanted, replace=False)]
+    asked: list[tuple[QaCase, int | None]] = [(case, number) for case in own]
+    asked += [(case, None) for case in absent]
+    turns = [
+        writer.turn(
+            case.question,
+            NOT_IN_DOCUMENTS if cited is None else target(case, citation_number=cited),
+            with_evidence=True,
+        )
+        for case, cited in asked
+    ]
+    laid = tuple(turns[int(i)] for i in rng.permutation(len(turns)))
+    return Example(writer.builder.evidence_head(hits), laid)

@@ -102,7 +102,9 @@ class Plan:
         if not path.exists():
             splits, settings = self.splits, self.settings
             styles = candidate_styles(splits.train, self._found)
-            cases = sample_cases(splits.dev, limit=settings.style_cases, seed=settings.seed)
+            cases = sample_cases(
+                splits.dev, limit=settings.style_cases, seed=settings.seed
+            )
             chosen: dict[str, Any] = {}
             for arm in ("plain", "rag"):
                 job = StyleJob(

@@ -1,0 +1,193 @@
+"""The one class behind the four arms, with an engine that really reads its prompt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from groundtune.augment.chat import ChatTemplate
+from groundtune.augment.prompt import INSTRUCTION, PromptBuilder
+from groundtune.core.values import Hit, Passage, QaCase, Span, Usage
+from groundtune.systems.arm import Given, KnowledgeSystem, Retrieved
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+TEMPLATE = (
+    "{% for message in messages %}<{{ message['role'] }}>{{ message['content'] }}\n"
+    "{% endfor %}<assistant>"
+)
+DOCUMENT = "The mill is old. Mira Holt built the tower. It is tall."
+
+
+class Characters:
+    def encode(self, text: str) -> list[int]:
+        return [ord(character) for character in text]
+
+    def decode(self, ids: Sequence[int]) -> str:
+        return "".join(map(chr, ids))
+
+    def offsets(self, text: str) -> list[Span]:
+        return [Span(at, at + 1) for at in range(len(text))]
+
+
+@dataclass(frozen=True)
+class Said:
+    text: str
+    usage: Usage
+    first_token_ms: float = 1.0
+    total_ms: float = 2.0
+
+
+class Reader:
+    """Answers with what stands before `built the tower` in the prompt it is given."""
+
+    name = "reader"
+    context_length = 4000
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.tokenizer = Characters()
+
+    def generate(
+        self,
+        prompt: Sequence[int],
+        *,
+        max_tokens: int,
+        on_text: Callable[[str], None] | None = None,
+    ) -> Said:
+        self.asked += 1
+        text = self.tokenizer.decode(prompt)
+        before, found, _ = text.partition(" built the tower")
+        answer = (
+            f"{before.rsplit('. ', 1)[-1]} [1]" if found else "Not in the documents."
+        )
+        answer = answer[:max_tokens]
+        if on_text:
+            on_text(answer)
+        return Said(answer, Usage(prompt_tokens=len(prompt), output_tokens=len(answer)))
+
+
+class Shelf:
+    """A retriever over one document."""
+
+    def __init__(self, *texts: str) -> None:
+        self._hits = [
+            Hit(
+                passage=Passage(
+                    id=str(n), document="d", start=100, end=100 + len(text), text=text
+                ),
+                score=1.0,
+            )
+            for n, text in enumerate(texts)
+        ]
+        self.queries: list[str] = []
+
+    def search(self, query: str, *, k: int) -> list[Hit]:
+        self.queries.append(query)
+        return self._hits[:k]
+
+
+CASE = QaCase(
+    id="1",
+    question="Who made the tower?",
+    answers=("Mira Holt",),
+    source="secret.md",
+    evidence=("secret evidence",),
+)
+
+
+def system(
+    *, shelf: Shelf | None = None, engine: Reader | None = None
+) -> KnowledgeSystem:
+    reader = engine or Reader()
+    builder = PromptBuilder(ChatTemplate(TEMPLATE), reader.tokenizer, style=INSTRUCTION)
+    source = Retrieved(shelf, 3) if shelf is not None else None
+    return KnowledgeSystem("rag", reader, builder, evidence=source, max_tokens=30)
+
+
+def test_an_answer_rests_on_the_sentence_that_holds_it() -> None:
+    answer = system(shelf=Shelf(DOCUMENT)).answer(CASE)
+
+    assert answer.text == "Mira Holt"
+    (citation,) = answer.citations
+    assert citation.text == "Mira Holt built the tower."
+    assert DOCUMENT[citation.start - 100 : citation.end - 100] == citation.text
+    assert not answer.abstained
+    assert answer.usage.prompt_tokens > 0
+    assert answer.timing.total_ms > 0
+
+
+def test_the_question_alone_reaches_retrieval_and_prompt() -> None:
+    seen: list[str] = []
+
+    class Watching(Reader):
+        def generate(
+            self,
+            prompt: Sequence[int],
+            *,
+            max_tokens: int,
+            on_text: Callable[[str], None] | None = None,
+        ) -> Said:
+            seen.append(self.tokenizer.decode(prompt))
+            return super().generate(prompt, max_tokens=max_tokens, on_text=on_text)
+
+    shelf = Shelf("The mill is old.")
+    system(shelf=shelf, engine=Watching()).answer(CASE)
+
+    assert shelf.queries == [CASE.question]
+    assert CASE.question in seen[0]
+    assert "Mira Holt" not in seen[0], "accepted answers never reach a prompt"
+    assert "secret" not in seen[0], "nor does evidence, but through retrieval"
+
+
+def test_answers_do_not_depend_on_the_accepted_answers() -> None:
+    other = replace(CASE, answers=("nobody",), answerable=False, evidence=())
+
+    first = system(shelf=Shelf(DOCUMENT)).answer(CASE)
+    second = system(shelf=Shelf(DOCUMENT)).answer(other)
+
+    assert (first.text, first.citations) == (second.text, second.citations)
+
+
+def test_without_hits_it_abstains_and_asks_no_model() -> None:
+    engine = Reader()
+
+    answer = system(shelf=Shelf(), engine=engine).answer(CASE)
+
+    assert answer.abstained
+    assert "documents hold nothing" in answer.reason
+    assert engine.asked == 0
+
+
+def test_the_models_own_refusal_is_an_abstention_without_citations() -> None:
+    answer = system(shelf=Shelf("The mill is old.")).answer(CASE)
+
+    assert answer.abstained
+    assert answer.citations == ()
+    assert answer.hits
+    assert "model found no answer" in answer.reason
+
+
+def test_closed_book_has_neither_hits_nor_citations() -> None:
+    answer = system().answer(CASE)
+
+    assert answer.hits == ()
+    assert answer.citations == ()
+    assert answer.timing.retrieve_ms == 0
+
+
+def test_given_evidence_is_looked_up_by_case() -> None:
+    (hit,) = Shelf(DOCUMENT).search("", k=1)
+    given = Given({"1": [hit]})
+
+    assert given.find(CASE) == [hit]
+    assert given.find(replace(CASE, id="2")) == []
+
+
+def test_text_is_streamed_as_written() -> None:
+    pieces: list[str] = []
+
+    system(shelf=Shelf(DOCUMENT)).answer(CASE, on_text=pieces.append)
+
+    assert "".join(pieces) == "Mira Holt [1]"
