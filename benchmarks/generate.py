@@ -51,10 +51,12 @@ class Timed:
         self._pipe.recv()
 
     def ask(self, prompt: list[int]) -> Answered:
+        """Answer one prompt and say how long it took."""
         self._pipe.send(prompt)
         return self._pipe.recv()
 
     def close(self) -> None:
+        """End the child process."""
         self._pipe.send(None)
         self._process.join()
 

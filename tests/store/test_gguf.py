@@ -14,8 +14,9 @@ from safetensors.numpy import load_file, save_file
 from tokenizers import Tokenizer, pre_tokenizers
 
 from groundtune.core.errors import ModelLoadError
-from groundtune.store.gguf import SafetensorsFile, read_gguf_generator, write_gguf
+from groundtune.store.gguf import read_gguf_generator, write_gguf
 from groundtune.store.models import ModelFolder, open_folder, open_model
+from groundtune.store.weights import SafetensorsFile
 
 if TYPE_CHECKING:
     from pathlib import Path

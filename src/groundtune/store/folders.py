@@ -16,7 +16,7 @@ from groundtune.core.protocols import silent
 from groundtune.store.files import explained, sync_file, sync_folder, write_lock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
     from pathlib import Path
 
     from groundtune.core.protocols import Progress
@@ -25,7 +25,7 @@ _WAIT_SECONDS = 0.2
 
 
 @contextmanager
-def waiting_lock(path: Path, progress: Progress = silent) -> Iterator[None]:
+def waiting_lock(path: Path, progress: Progress = silent) -> Generator[None]:
     """Hold the lock file `path`, waiting while another process makes the same thing.
 
     Raises:

@@ -8,7 +8,6 @@ model brings along. Running a model belongs to `generate`, `retrieve` and `tune`
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 from dataclasses import dataclass, field
@@ -19,6 +18,12 @@ from groundtune.core.errors import DataError, DownloadError, ModelLoadError
 from groundtune.core.fingerprint import file_sha256
 from groundtune.core.protocols import silent
 from groundtune.store.catalog import CATALOG, CatalogEntry, ModelKind, catalog_entry
+from groundtune.store.checks import (
+    find_weights,
+    incomplete,
+    read_object,
+    refuse_unsafe,
+)
 from groundtune.store.download import (
     default_cache,
     extract,
@@ -39,7 +44,6 @@ MANIFEST = "groundtune.json"
 
 _LAYOUT = 1
 """Bump when what we write into a cached folder changes: older ones are made anew."""
-_PICKLES = {".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib"}
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 
@@ -134,11 +138,11 @@ def open_folder(
         ModelLoadError: A pickle or code is in it, a file is missing, the weights are
             not the recorded ones, or it is not a `kind`.
     """
-    _refuse_unsafe(path)
-    weights = _find_weights(path)
+    refuse_unsafe(path)
+    weights = find_weights(path)
     if weights.suffix == ".gguf":
         return _open_gguf(weights, kind=kind, cache=cache or default_cache())
-    config = _read_object(path / "config.json")
+    config = read_object(path / "config.json")
     if "auto_map" in config:
         raise ModelLoadError(
             "the model brings its own code (auto_map), which groundtune never runs",
@@ -146,11 +150,11 @@ def open_folder(
             where=str(path / "config.json"),
         )
     has_manifest = (path / MANIFEST).exists()
-    manifest = _read_object(path / MANIFEST) if has_manifest else {}
+    manifest = read_object(path / MANIFEST) if has_manifest else {}
     label = name or str(manifest.get("name") or path.resolve().name)
     _check_kind(_kind_of(path, config, manifest), kind, name=label)
     if not (path / "tokenizer.json").is_file():
-        raise _incomplete(path, "tokenizer.json")
+        raise incomplete(path, "tokenizer.json")
     found = file_sha256(weights)
     recorded = manifest.get("weights_sha256", found)
     if found != recorded:
@@ -188,7 +192,7 @@ def write_manifest(
         "name": name,
         "kind": kind,
         "licence": licence,
-        "weights_sha256": file_sha256(_find_weights(folder)),
+        "weights_sha256": file_sha256(find_weights(folder)),
         **(more or {}),
     }
     write_json(folder / MANIFEST, record)
@@ -319,48 +323,6 @@ def _line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
-def _refuse_unsafe(path: Path) -> None:
-    for file in sorted(path.rglob("*")):
-        # The weights of an OpenVINO graph are called .bin too, beside its .xml.
-        is_graph = file.suffix == ".bin" and file.with_suffix(".xml").is_file()
-        if file.suffix.lower() in _PICKLES and not is_graph:
-            raise ModelLoadError(
-                "this kind of file can run code when it is opened; nothing was loaded",
-                fix="convert the weights to safetensors and remove this file",
-                where=str(file),
-            )
-
-
-def _find_weights(path: Path) -> Path:
-    for name in ("model.safetensors", "model.onnx"):
-        if (path / name).is_file():
-            return path / name
-    if (path / "model.safetensors.index.json").is_file():
-        raise ModelLoadError(
-            "the weights are split over several files",
-            fix="save them as one model.safetensors (transformers: max_shard_size)",
-            where=str(path),
-        )
-    ggufs = sorted(path.glob("*.gguf"))
-    if len(ggufs) > 1:
-        raise ModelLoadError(
-            f"{len(ggufs)} GGUF files, and none is chosen",
-            fix=f"pass the path of one of them, such as {ggufs[0]}",
-            where=str(path),
-        )
-    if ggufs:
-        return ggufs[0]
-    raise _incomplete(path, "model.safetensors")
-
-
-def _incomplete(path: Path, missing: str) -> ModelLoadError:
-    return ModelLoadError(
-        f"the model folder has no {missing}",
-        fix="copy the whole folder from where the model came from",
-        where=str(path),
-    )
-
-
 def _kind_of(
     path: Path, config: dict[str, Any], manifest: dict[str, Any]
 ) -> ModelKind | None:
@@ -385,31 +347,11 @@ def _check_kind(found: ModelKind | None, wanted: ModelKind, *, name: str) -> Non
         )
 
 
-def _read_object(path: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise _incomplete(path.parent, path.name) from error
-    except (OSError, ValueError) as error:
-        raise ModelLoadError(
-            f"not readable: {error}",
-            fix="copy the file again from where the model came from",
-            where=str(path),
-        ) from error
-    if not isinstance(value, dict):
-        raise ModelLoadError(
-            "not a JSON object",
-            fix="copy the file again from where the model came from",
-            where=str(path),
-        )
-    return value
-
-
 def _read_template(path: Path) -> str:
     """The chat template, from its own file or from the tokenizer's settings."""
     file = path / "chat_template.jinja"
     if file.is_file():
         return file.read_text(encoding="utf-8")
     settings = path / "tokenizer_config.json"
-    found = _read_object(settings).get("chat_template") if settings.is_file() else None
+    found = read_object(settings).get("chat_template") if settings.is_file() else None
     return found if isinstance(found, str) else ""
