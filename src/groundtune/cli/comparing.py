@@ -40,7 +40,7 @@ def demo(*, out: Path, seed: int, as_json: bool) -> None:
     from groundtune.recipes.demo import demo as demo_recipe
 
     with ProgressDisplay() as progress:
-        summary = demo_recipe(out=out, seed=seed, progress=progress)
+        summary = demo_recipe(out=out, seed=seed, progress=progress, tell=progress.tell)
     _show(summary, page=out / "report.html", as_json=as_json)
 
 
@@ -142,6 +142,7 @@ def compare(
             budget_seconds=budget,
             out=out,
             progress=progress,
+            tell=progress.tell,
         )
     _show(summary, page=out / "report.html", as_json=as_json)
 

@@ -60,6 +60,14 @@ class ProgressDisplay:
         else:
             self._write(label, done, total)
 
+    def tell(self, text: str) -> None:
+        """Write a line of its own above the bars."""
+        if self._bars is not None:
+            self._bars.console.print(text, markup=False, highlight=False)
+        else:
+            self._stream.write(text + "\n")
+            self._stream.flush()
+
     def _draw(self, label: str, done: int, total: int | None) -> None:
         if self._bars is None:
             self._bars = _bars(self._stream)

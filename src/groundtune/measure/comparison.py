@@ -100,6 +100,8 @@ class Summary:
     """What the discordance of each planned contrast turned out to be."""
     chance_of_best: Mapping[str, float]
     settings: ProtocolSettings = field(default_factory=ProtocolSettings)
+    freshness: Mapping[str, Any] | None = None
+    """What became of facts that were edited after training, where that was asked."""
 
     def to_json(self) -> dict[str, Any]:
         """One JSON value, as `compare --json` and `report --json` print it."""
@@ -119,6 +121,7 @@ class Summary:
             "discordance": dict(self.discordance),
             "chance_of_best": dict(self.chance_of_best),
             "protocol": asdict(self.settings),
+            "freshness": self.freshness,
         }
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from groundtune.config.compare import CompareSettings
 from groundtune.core.errors import ConfigError, DataError
 from groundtune.core.protocols import silent
+from groundtune.recipes.comparison.notice import after_retrieval, before_training
 from groundtune.recipes.comparison.plan import Plan
 from groundtune.recipes.comparison.prepare import (
     Sources,
@@ -27,12 +28,16 @@ from groundtune.store.models import open_model
 from groundtune.store.run import RunFolder
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from groundtune.config.training import TrainSettings
     from groundtune.core.protocols import Progress
     from groundtune.measure.summary import Summary
+
+
+def unheard(_: str) -> None:
+    """The listener that drops what it is told."""
 
 
 def compare(  # the command line's options, one for one
@@ -54,6 +59,7 @@ def compare(  # the command line's options, one for one
     budget_seconds: float | None = None,
     settings: CompareSettings | None = None,
     progress: Progress = silent,
+    tell: Callable[[str], None] = unheard,
 ) -> Summary:
     """Measure plain, rag, tuned and both on one set of test cases.
 
@@ -75,6 +81,8 @@ def compare(  # the command line's options, one for one
         budget_seconds: About how long all training together may take.
         settings: Everything else; the named arguments above take precedence.
         progress: Told how far each step is.
+        tell: Called with what is worth knowing before time is spent: doubts about
+            the data, the smallest gap that can be seen, what retrieval finds.
 
     Raises:
         ConfigError: Arguments contradict one another, or the folder's run.
@@ -106,6 +114,8 @@ def compare(  # the command line's options, one for one
     made_of = describe(
         prepared, sources, chosen, generator=generator, embedder=embedding
     )
+    for line in before_training(prepared):
+        tell(line)
     with write_lock(out.with_name(f".{out.name}.lock")):
         run = RunFolder.create_or_resume(out, made_of)
         write_split(prepared.splits, out / "cases")
@@ -125,7 +135,8 @@ def compare(  # the command line's options, one for one
             model=model,
             embedder=embedder,
         )
-        plan.search(progress)
+        for line in after_retrieval(plan.search(progress)):
+            tell(line)
         plan.choose_styles(progress)
         for name in plan.untrained():
             plan.answer(name, chosen.seed, progress)

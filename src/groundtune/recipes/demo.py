@@ -12,12 +12,13 @@ from groundtune.config.compare import CompareSettings
 from groundtune.config.training import TrainSettings
 from groundtune.core.protocols import silent
 from groundtune.data.worlds import make_world, write_world
-from groundtune.recipes.compare import compare
+from groundtune.recipes.compare import compare, unheard
 from groundtune.recipes.comparison.freshness import EditedFact, measure_freshness
 from groundtune.recipes.ingest import DEFAULT_EMBEDDER
 from groundtune.recipes.report import report, write_html
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from groundtune.core.protocols import Progress
@@ -42,6 +43,7 @@ def demo(
     seed: int = 0,
     settings: CompareSettings = DEMO_SETTINGS,
     progress: Progress = silent,
+    tell: Callable[[str], None] = unheard,
 ) -> Summary:
     """Invent a world, compare the four arms on it, edit some facts and ask again.
 
@@ -50,6 +52,7 @@ def demo(
         seed: Of the world and of everything else.
         settings: Sizes.
         progress: Told how far each step is.
+        tell: See `compare`.
 
     Raises:
         GroundtuneError: A model cannot be fetched, or a folder cannot be written.
@@ -67,6 +70,7 @@ def demo(
         out=out,
         settings=settings,
         progress=progress,
+        tell=tell,
     )
     measure_freshness(
         out,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
@@ -53,8 +53,8 @@ def report(run: Path) -> Summary:
             where=str(run),
         )
     about = read_json(run / "run.json")
-    resources = run / "resources.json"
-    return summarise(
+    resources, fresh = run / "resources.json", run / "freshness.json"
+    summary = summarise(
         _rows(run),
         task=str(about.get("task", "qa")),
         run=str(run),
@@ -64,6 +64,8 @@ def report(run: Path) -> Summary:
         settings=_settings(about.get("protocol") or {}, where=run / "run.json"),
         gates={str(arm): str(why) for arm, why in (about.get("gates") or {}).items()},
     )
+    freshness = read_json(fresh)["figures"] if fresh.exists() else None
+    return replace(summary, freshness=freshness)
 
 
 def _rows(run: Path) -> list[Row]:
@@ -226,12 +228,30 @@ def render_terminal(summary: Summary) -> str:
         lines += ["", *_contrast_table(summary)]
     if summary.warnings:
         lines += ["", *(_wrapped(text, first="! ") for text in summary.warnings)]
+    if summary.freshness:
+        lines += ["", *_freshness_lines(summary.freshness)]
     headline = f"VERDICT  {verdict.arm or 'undecided'}"
     lines += ["", headline, _wrapped(verdict.why, first="  ")]
     if verdict.flips:
         lines += ["", "WHAT WOULD CHANGE IT"]
         lines += [_wrapped(flip.text, first="- ") for flip in verdict.flips]
     return "\n".join(lines) + "\n"
+
+
+def _freshness_lines(freshness: Mapping[str, Any]) -> list[str]:
+    """After facts were edited and indexed again, without training."""
+    lines = [
+        f"FRESHNESS  indexed again in {freshness['seconds_to_fresh']:.1f} s; of the "
+        "edited facts that retrieval found"
+    ]
+    for name, figures in freshness["systems"].items():
+        new, old = figures["update_success"], figures["stale_rate"]
+        lines.append(
+            f"  {name:<6} says the new value {new['value']:.0%} "
+            f"[{new['low']:.0%}, {new['high']:.0%}], the old one {old['value']:.0%} "
+            f"(n = {new['n']})"
+        )
+    return lines
 
 
 def _wrapped(text: str, *, first: str) -> str:

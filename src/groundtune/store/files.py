@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from groundtune.core.errors import DataError, StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Generator, Mapping
     from pathlib import Path
 
 
@@ -40,7 +40,7 @@ def sync_file(path: Path) -> None:
 
 
 @contextmanager
-def explained(path: Path) -> Iterator[None]:
+def explained(path: Path) -> Generator[None]:
     """Turn an OSError on `path` into a StoreError with a remedy.
 
     Raises:
@@ -53,6 +53,7 @@ def explained(path: Path) -> Iterator[None]:
     except OSError as error:
         fixes = {
             errno.ENOSPC: "free disk space, then run the same command again",
+            errno.EFBIG: "raise the limit on file sizes, or free disk space",
             errno.EDQUOT: "free disk space within your quota, then run it again",
             errno.EROFS: "choose a place that can be written to",
             errno.EACCES: "choose a place that you may write to",
@@ -188,7 +189,7 @@ def read_json_lines(path: Path) -> list[dict[str, Any]]:
 
 
 @contextmanager
-def write_lock(path: Path) -> Iterator[None]:
+def write_lock(path: Path) -> Generator[None]:
     """Hold the one right to write beside `path`; freed even by kill -9.
 
     Raises:

@@ -116,9 +116,7 @@ def write_rows(
         )
     finally:
         writer.close()
-    run.add_resources(
-        _resource_name(spec.name, seed), peak_memory_mb=finished.peak_memory_mb
-    )
+    run.add_resources(spec.name, peak_memory_mb=round(finished.peak_memory_mb))
 
 
 def write_copied_rows(
@@ -205,7 +203,3 @@ def _place(passage: Any, *, text: bool = False) -> dict[str, Any]:  # noqa: ANN4
         "end": passage.end,
     }
     return {**place, "text": passage.text} if text else place
-
-
-def _resource_name(name: str, seed: int) -> str:
-    return name if seed == 0 else f"{name}@{seed}"

@@ -49,8 +49,12 @@ class Plan:
     _retrieval: dict[str, Any] = field(default_factory=dict[str, Any])
     _styles: dict[str, Any] = field(default_factory=dict[str, Any])
 
-    def search(self, progress: Progress) -> None:
-        """Search for every case once, with the settings that all arms share."""
+    def search(self, progress: Progress) -> dict[str, float]:
+        """Search for every case once, with the settings that all arms share.
+
+        Returns:
+            Figures on what was found, such as `dev_hit_rate`.
+        """
         path = self.run.path / "evidence.json"
         if not path.exists():
             job = KnowledgeJob(
@@ -66,6 +70,7 @@ class Plan:
         written = read_json(path)
         self._found, self._nearest = written["cases"], written["nearest"]
         self._retrieval = written["retrieval"]
+        return written["figures"]
 
     def untrained(self) -> list[str]:
         """Systems of published weights, and those of none, in the order of rows."""
@@ -148,10 +153,10 @@ class Plan:
         )
         done = run_in_child(train_adapter, job, progress=progress)
         self.run.add_resources(
-            f"{out.name} training",
-            peak_memory_mb=done.peak_memory_mb,
-            train_seconds=done.result["train_seconds"],
+            "both" if is_context else "tuned",
+            train_seconds=round(done.result["train_seconds"], 1),
             train_tokens=done.result["training"]["tokens"],
+            train_peak_memory_mb=round(done.peak_memory_mb),
         )
 
     def answer(self, name: str, seed: int, progress: Progress) -> None:
