@@ -20,9 +20,9 @@ class TrainSettings:
     """LoRA scale; the update is multiplied by `alpha / rank`."""
     frozen_share: float = 1 / 3
     """Share of the layers, from the input up, that stay as published."""
-    learning_rate: float = 1e-3
+    learning_rate: float = 1.5e-3
     warmup_steps: int = 10
-    batch_tokens: int = 2048
+    batch_tokens: int = 1024
     """Tokens an optimiser step is made of; a step never holds less than one pack."""
     epochs: float = 1.0
     max_tokens: int = 400_000
@@ -60,7 +60,7 @@ class TrainSettings:
 class ContextSettings:
     """What the context adapter is shown, after RAFT (arXiv 2403.10131)."""
 
-    gold_share: float = 0.8
+    gold_share: float = 0.9
     """Share of the questions whose right passage stands among the evidence."""
     distractors: int = 2
     """Most hard distractors beside the right passage; fewer are shown at random."""
