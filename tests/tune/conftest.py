@@ -47,7 +47,7 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> ModelFolder:
         pad_token_id=2,
     )
     torch.manual_seed(3)
-    model = LlamaForCausalLM(config).to(torch.float16)
+    model = LlamaForCausalLM(config).half()
     model.save_pretrained(folder)
     (folder / "chat_template.jinja").write_text(TEMPLATE)
     write_manifest(folder, name="tiny", kind="generator", licence="Apache-2.0")

@@ -6,7 +6,7 @@ sandbox and sees only the messages. Which messages to send is `prompt.py`'s busi
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, NoReturn
 
 from jinja2 import TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -49,7 +49,8 @@ class ChatTemplate:
         environment = ImmutableSandboxedEnvironment(
             trim_blocks=True, lstrip_blocks=True, autoescape=False
         )
-        environment.globals["raise_exception"] = _refuse
+        known: dict[str, Any] = environment.globals
+        known["raise_exception"] = _refuse
         try:
             self._template = environment.from_string(source)
         except TemplateError as error:

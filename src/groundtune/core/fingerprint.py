@@ -26,8 +26,9 @@ def canonical_json(value: Any) -> str:  # noqa: ANN401 (any JSON value or datacl
         ValueError: A number is NaN or infinite, which JSON cannot hold.
         TypeError: A part is not a JSON type (a Path or a set, say).
     """
-    is_value = dataclasses.is_dataclass(value) and not isinstance(value, type)
-    plain = dataclasses.asdict(value) if is_value else value
+    plain = value
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        plain = dataclasses.asdict(value)
     return json.dumps(
         plain,
         sort_keys=True,

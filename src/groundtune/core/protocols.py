@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class Progress(Protocol):
     """Told how far a long job is. Implementations never raise."""
 
-    def __call__(self, label: str, done: int, total: int | None) -> None:
+    def __call__(self, label: str, done: int, total: int | None, /) -> None:
         """Report `done` of `total` units (None: not known) of the step `label`."""
         ...
 

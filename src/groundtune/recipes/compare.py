@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from groundtune.config.training import TrainSettings
     from groundtune.core.protocols import Progress
-    from groundtune.measure.summary import Summary
+    from groundtune.measure.comparison import Summary
 
 
 def unheard(_: str) -> None:

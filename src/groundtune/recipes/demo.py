@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from groundtune.core.protocols import Progress
-    from groundtune.measure.summary import Summary
+    from groundtune.measure.comparison import Summary
 
 DEMO_SETTINGS = CompareSettings(
     diagnostics=("naive_both", "right_passage_tuned", "nearest_answer"),

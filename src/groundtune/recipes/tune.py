@@ -257,4 +257,10 @@ def _score(
     job = AnswerJob(spec=spec, cases=tuple(cases))
     run_in_child(answer_cases, job, on_item=add, progress=progress)
     rng = np.random.default_rng(seed)
-    return mean_interval(scores, groups, rng=rng).to_json()
+    found = mean_interval(scores, groups, rng=rng)
+    return {
+        "value": found.value,
+        "low": found.low,
+        "high": found.high,
+        "n": len(scores),
+    }

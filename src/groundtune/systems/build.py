@@ -78,10 +78,20 @@ def build_system(spec: SystemSpec) -> KnowledgeSystem:
 
 def read_style(raw: Mapping[str, Any]) -> PromptStyle:
     """The style that `dataclasses.asdict` turned into JSON types."""
-    shots = tuple(
-        Shot(**{**shot, "evidence": tuple(shot["evidence"])}) for shot in raw["shots"]
+    shots = [
+        Shot(
+            question=shot["question"],
+            answer=shot["answer"],
+            evidence=tuple(shot["evidence"]),
+        )
+        for shot in raw["shots"]
+    ]
+    return PromptStyle(
+        name=raw["name"],
+        with_evidence=raw["with_evidence"],
+        closed_book=raw["closed_book"],
+        shots=tuple(shots),
     )
-    return PromptStyle(**{**raw, "shots": shots})
 
 
 def read_given(raw: Mapping[str, list[dict[str, Any]]]) -> dict[str, list[Hit]]:

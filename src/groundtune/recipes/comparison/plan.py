@@ -180,37 +180,34 @@ class Plan:
     ) -> SystemSpec:
         """What the system of this name is made of."""
         reads = name in {"rag", "both", "naive_both"}
-        given = {
-            "right_passage_base": "gold",
-            "right_passage_tuned": "gold",
-            "random_passages": "random",
-        }.get(name)
         if name in {"tuned", "naive_both"}:
             model = str(self._folder("closed-book", seed))
         elif name in {"both", "right_passage_tuned", "context_without_documents"}:
             model = str(self._folder("context", seed))
         else:
             model = self.model
-        if style is None:
-            untrained = model == self.model
-            chosen = "plain" if name == "plain" else "rag"
-            style = self._styles[chosen]["style"] if untrained else asdict(INSTRUCTION)
+        learned: dict[str, Any] = asdict(INSTRUCTION)
+        if style is None and model == self.model:
+            learned = self._styles["plain" if name == "plain" else "rag"]["style"]
         return SystemSpec(
             name=name,
             model=model,
-            style=style,
+            style=style or learned,
             kb=str(self.kb) if reads else "",
             embedder=self.embedder if reads else "",
             retrieval=self._retrieval if reads else {},
-            given={
-                case: found[given][:1] if given == "gold" else found[given]
-                for case, found in self._found.items()
-                if found[given]
-            }
-            if given
-            else None,
+            given=self._given(name),
             max_tokens=self.settings.answer_tokens,
         )
+
+    def _given(self, name: str) -> dict[str, list[dict[str, Any]]] | None:
+        """Passages chosen beforehand, by test case, for the systems that get them."""
+        found = {case.id: self._found[case.id] for case in self.splits.test}
+        if name.startswith("right_passage"):
+            return {case: one["gold"][:1] for case, one in found.items() if one["gold"]}
+        if name == "random_passages":
+            return {case: one["random"] for case, one in found.items()}
+        return None
 
     def _folder(self, kind: AdapterKind, seed: int) -> Path:
         suffix = "" if seed == self.settings.seed else f"-seed-{seed}"
