@@ -165,3 +165,21 @@ def test_grounding_a_clean_text_changes_nothing_more(answer: str) -> None:
 
     if not re.search(r"\[\s*\d", once):
         assert ground(once, hits(MOON)).text == once
+
+
+def test_a_quotation_and_what_stands_around_it_are_looked_up_apart() -> None:
+    text = (
+        'Mira Holt was the first to climb the tower. She said: "The river is so small."'
+    )
+    passage = Passage(id="p", document="d", start=7, end=7 + len(text), text=text)
+
+    grounded = ground(
+        "The first to climb the tower was Mira Holt, who famously said, "
+        "\u201cThe river is so small.\u201d",
+        [Hit(passage=passage, score=1.0)],
+    )
+
+    assert [citation.text for citation in grounded.citations] == [
+        "Mira Holt was the first to climb the tower.",
+        'She said: "The river is so small."',
+    ]

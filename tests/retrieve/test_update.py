@@ -154,7 +154,7 @@ def test_document_that_cannot_be_read_keeps_its_earlier_version(
     )
 
     assert report.failed == (
-        FailedDocument("moon.md", "not UTF-8"),
+        FailedDocument("moon.md", "not UTF-8 (fix: convert it)"),
         FailedDocument("new.md", "holds no text"),
     )
     assert (report.deleted, report.unchanged) == (0, 1)

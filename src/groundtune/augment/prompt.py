@@ -109,6 +109,10 @@ class PromptBuilder:
         self._template = template
         self._tokenizer = tokenizer
 
+    def with_style(self, style: PromptStyle) -> PromptBuilder:
+        """A builder for the same model in another style."""
+        return PromptBuilder(self._template, self._tokenizer, style=style)
+
     def build(
         self, question: str, hits: Sequence[Hit] | None, *, budget: int
     ) -> Prompt:

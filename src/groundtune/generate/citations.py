@@ -23,6 +23,9 @@ _MARKS = re.compile(r"[ \t]*\[\s*\d{1,3}(?:\s*[,;]\s*\d{1,3})*\s*\]")
 _NUMBER = re.compile(r"\d+")
 _WORD = re.compile(r"\w+")
 _QUOTES = str.maketrans("\u2018\u2019\u201c\u201d\u2013\u2014", "''\"\"--")
+_QUOTED = re.compile('"[^"]+"|\u201c[^\u201c\u201d]+\u201d')
+_QUOTATION_WORDS = 3
+"""Shorter quoted words are names or irony, not quotations."""
 _SUPPORT = 0.6
 """Share of an answer sentence's words that a passage's sentence must have."""
 _SHORT_WORDS = frozenset(
@@ -62,14 +65,18 @@ def ground(text: str, hits: Sequence[Hit]) -> Grounded:
         hits: The evidence, in the order in which the prompt numbered it.
 
     Returns:
-        The text, and at most one citation a sentence, without repetition, in order.
+        The text, and at most one citation a sentence, without repetition, in order. A
+        sentence that has no support as a whole is looked up in parts: what it quotes,
+        and what it says around the quotation.
     """
     clean, claims = _split(text)
     found: list[Citation] = []
     for claim in claims:
-        citation = _resolve(claim, hits)
-        if citation is not None and citation not in found:
-            found.append(citation)
+        whole = _resolve(claim, hits)
+        parts = [whole] if whole else [_resolve(part, hits) for part in _parts(claim)]
+        for citation in parts:
+            if citation is not None and citation not in found:
+                found.append(citation)
     return Grounded(clean, tuple(found))
 
 
@@ -97,6 +104,19 @@ def _split(text: str) -> tuple[str, list[_Claim]]:
         for span, numbers in zip(spans, named, strict=True)
     ]
     return clean, claims
+
+
+def _parts(claim: _Claim) -> list[_Claim]:
+    """What stands around the quotations of a sentence, then each quotation."""
+    quoted = [
+        found[0]
+        for found in _QUOTED.finditer(claim.text)
+        if len(_WORD.findall(found[0])) >= _QUOTATION_WORDS
+    ]
+    around = claim.text
+    for quotation in quoted:
+        around = around.replace(quotation, " ")
+    return [claim._replace(text=text) for text in (around, *quoted)] if quoted else []
 
 
 def _resolve(claim: _Claim, hits: Sequence[Hit]) -> Citation | None:

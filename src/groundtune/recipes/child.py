@@ -12,6 +12,7 @@ import ctypes
 import importlib
 import os
 import pickle
+import re
 import resource
 import signal
 import socket
@@ -20,6 +21,7 @@ import sys
 import time
 import traceback
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from groundtune.core.errors import GroundtuneError
@@ -163,8 +165,7 @@ def _main() -> None:
     try:
         work = getattr(importlib.import_module(module), name)
         result = work(job, _Line(connection))
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / _KIB_PER_MB
-        answer = ("result", result, peak)
+        answer = ("result", result, _peak_memory_mb())
     except Exception as error:  # noqa: BLE001 (everything crosses to the parent)
         answer = ("error", _portable(error), traceback.format_exc())
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):
@@ -174,6 +175,17 @@ def _main() -> None:
     sys.stderr.flush()
     # Runtimes with thread pools can take seconds to fold up, or hang.
     os._exit(0)
+
+
+def _peak_memory_mb() -> float:
+    """Largest resident set of this process since it began its own program."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        # getrusage would count the parent's memory, which a fork shares for a moment.
+        found = re.search(r"^VmHWM:\s+(\d+) kB", status.read_text(), re.MULTILINE)
+        if found:
+            return int(found[1]) / _KIB_PER_MB
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / _KIB_PER_MB
 
 
 def _portable(error: Exception) -> Exception:

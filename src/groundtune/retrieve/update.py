@@ -140,7 +140,9 @@ class _Update:
     def _take(self, item: Document | UnreadableDocument) -> PreparedDocument | None:
         """The document if it has to be written; otherwise it is counted here."""
         if not isinstance(item, Document):
-            self.failed.append(FailedDocument(item.name, item.error.problem))
+            error = item.error
+            why = f"{error.problem} (fix: {error.fix})"
+            self.failed.append(FailedDocument(item.name, why))
             # A file of several documents names them by its last part only.
             self.unreadable |= {item.name, item.name.rsplit("/", 1)[-1]}
             return None

@@ -18,7 +18,7 @@ from groundtune.tasks.qa import MAX_ANSWER_TOKENS, is_abstention
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from groundtune.augment.prompt import PromptBuilder
+    from groundtune.augment.prompt import PromptBuilder, PromptStyle
     from groundtune.core.protocols import Engine, Retriever
     from groundtune.core.values import Hit, QaCase
 
@@ -79,6 +79,16 @@ class KnowledgeSystem:
     def name(self) -> str:
         """As rows name it."""
         return self._name
+
+    def with_style(self, style: PromptStyle) -> KnowledgeSystem:
+        """The same system told what to do in another way; nothing is loaded again."""
+        return KnowledgeSystem(
+            self._name,
+            self._engine,
+            self._builder.with_style(style),
+            evidence=self._evidence,
+            max_tokens=self._max_tokens,
+        )
 
     def answer(
         self, case: QaCase, *, on_text: Callable[[str], None] | None = None

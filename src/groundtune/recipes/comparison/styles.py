@@ -6,7 +6,7 @@ examples, with which the published model does best. Nothing here sees a test cas
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from groundtune.augment.prompt import BRIEF, INSTRUCTION, PromptStyle, Shot
@@ -67,8 +67,9 @@ def try_styles(job: StyleJob, channel: Channel) -> dict[str, float]:
     means: dict[str, float] = {}
     total = len(job.styles) * len(job.cases)
     done = 0
+    built = build_system(job.spec)
     for style in job.styles:
-        system = build_system(replace(job.spec, style=asdict(style)))
+        system = built.with_style(style)
         scores: list[float] = []
         for case in job.cases:
             try:
