@@ -25,16 +25,16 @@ if TYPE_CHECKING:
     from groundtune.measure.comparison import Summary
 
 DEMO_SETTINGS = CompareSettings(
-    diagnostics=("naive_both", "right_passage_tuned", "nearest_answer"),
-    limit=120,
-    style_cases=12,
-    dev_cases=40,
-    closed_book=TrainSettings(epochs=20.0, max_tokens=45_000),
-    context=TrainSettings(epochs=2.0, max_tokens=60_000),
+    diagnostics=("naive_both", "nearest_answer"),
+    limit=80,
+    style_cases=8,
+    dev_cases=24,
+    closed_book=TrainSettings(epochs=20.0, max_tokens=36_000, evaluations=3),
+    context=TrainSettings(epochs=2.0, max_tokens=56_000, evaluations=3),
 )
 """Sized for ten minutes on two CPU cores."""
 
-_EDITS = 30
+_EDITS = 24
 
 
 def demo(
