@@ -36,6 +36,9 @@ class Finished(Protocol):
     def again(self) -> None: ...
 
 
+# The first of these tests waits for a whole comparison.
+pytestmark = pytest.mark.timeout(900)
+
 SYSTEMS = ("plain", "rag", "nearest_answer", "tuned", "both", "right_passage_tuned")
 
 
