@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 
 DEMO_SETTINGS = CompareSettings(
     diagnostics=("naive_both", "nearest_answer"),
-    limit=80,
-    style_cases=8,
+    limit=60,
+    style_cases=5,
     dev_cases=24,
-    closed_book=TrainSettings(epochs=20.0, max_tokens=36_000, evaluations=3),
-    context=TrainSettings(epochs=2.0, max_tokens=56_000, evaluations=3),
+    closed_book=TrainSettings(epochs=20.0, max_tokens=27_000, evaluations=3),
+    context=TrainSettings(epochs=2.0, max_tokens=44_000, evaluations=3),
 )
 """Sized for ten minutes on two CPU cores."""
 
