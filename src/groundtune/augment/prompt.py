@@ -48,6 +48,9 @@ class PromptStyle:
     closed_book: str
     """System turn when the model answers alone."""
     shots: tuple[Shot, ...] = ()
+    lead: str = ""
+    """How the model's own turn begins: words put into its mouth, to be gone on from.
+    A small chat model that is led in answers in a word; left alone, in an essay."""
 
 
 INSTRUCTION = PromptStyle(
@@ -159,7 +162,8 @@ class PromptBuilder:
     def tail(self, question: str, *, with_evidence: bool) -> tuple[int, ...]:
         """Tokens from the question to where the answer begins."""
         _, text = self._halves([] if with_evidence else None)
-        return tuple(self._tokenizer.encode(text.replace(_QUESTION_MARK, question)))
+        asked = text.replace(_QUESTION_MARK, question) + self.style.lead
+        return tuple(self._tokenizer.encode(asked))
 
     def _halves(self, passages: Sequence[str] | None) -> tuple[str, str]:
         style = self.style

@@ -29,8 +29,13 @@ if TYPE_CHECKING:
     help="Folder for the run.",
 )
 @click.option("--seed", default=0, show_default=True, help="Which world is invented.")
+@click.option(
+    "--thorough",
+    is_flag=True,
+    help="200 cases, longer training, every edit: half an hour, not ten minutes.",
+)
 @json_option
-def demo(*, out: Path, seed: int, as_json: bool) -> None:
+def demo(*, out: Path, seed: int, thorough: bool, as_json: bool) -> None:
     """Compare the four arms on a world of invented facts.
 
     Everything is made on this machine: the documents, the questions, the tuned models
@@ -40,7 +45,13 @@ def demo(*, out: Path, seed: int, as_json: bool) -> None:
     from groundtune.recipes.demo import demo as demo_recipe
 
     with ProgressDisplay() as progress:
-        summary = demo_recipe(out=out, seed=seed, progress=progress, tell=progress.tell)
+        summary = demo_recipe(
+            out=out,
+            seed=seed,
+            thorough=thorough,
+            progress=progress,
+            tell=progress.tell,
+        )
     _show(summary, page=out / "report.html", as_json=as_json)
 
 

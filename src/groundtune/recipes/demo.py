@@ -27,12 +27,20 @@ if TYPE_CHECKING:
 DEMO_SETTINGS = CompareSettings(
     diagnostics=("naive_both", "nearest_answer"),
     limit=60,
-    style_cases=5,
+    style_cases=12,
     dev_cases=24,
     closed_book=TrainSettings(epochs=20.0, max_tokens=27_000, evaluations=3),
     context=TrainSettings(epochs=2.0, max_tokens=44_000, evaluations=3),
 )
 """Sized for ten minutes on two CPU cores."""
+
+THOROUGH_SETTINGS = CompareSettings(
+    limit=200,
+    dev_cases=60,
+    closed_book=TrainSettings(epochs=20.0, max_tokens=60_000, evaluations=3),
+    context=TrainSettings(epochs=6.0, max_tokens=160_000),
+)
+"""Enough cases for a verdict that is no screening: about half an hour."""
 
 _EDITS = 24
 
@@ -41,7 +49,7 @@ def demo(
     *,
     out: Path,
     seed: int = 0,
-    settings: CompareSettings = DEMO_SETTINGS,
+    thorough: bool = False,
     progress: Progress = silent,
     tell: Callable[[str], None] = unheard,
 ) -> Summary:
@@ -50,7 +58,7 @@ def demo(
     Args:
         out: Run folder; the world is written beside it, to `OUT-world`.
         seed: Of the world and of everything else.
-        settings: Sizes.
+        thorough: More cases, more training, every edit.
         progress: Told how far each step is.
         tell: See `compare`.
 
@@ -58,6 +66,7 @@ def demo(
         GroundtuneError: A model cannot be fetched, or a folder cannot be written.
     """
     world = make_world(seed)
+    edits = world.edits if thorough else world.edits[:_EDITS]
     folder = out.with_name(f"{out.name}-world")
     write_world(world, folder)
     compare(
@@ -68,16 +77,13 @@ def demo(
         docs=[folder / "docs"],
         seed=seed,
         out=out,
-        settings=settings,
+        settings=THOROUGH_SETTINGS if thorough else DEMO_SETTINGS,
         progress=progress,
         tell=tell,
     )
     measure_freshness(
         out,
-        [
-            EditedFact(case=edit.case, old_answers=edit.old_answers)
-            for edit in world.edits[:_EDITS]
-        ],
+        [EditedFact(case=edit.case, old_answers=edit.old_answers) for edit in edits],
         edited=folder / "edited",
         embedder=DEFAULT_EMBEDDER,
         progress=progress,

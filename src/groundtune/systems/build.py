@@ -91,6 +91,7 @@ def read_style(raw: Mapping[str, Any]) -> PromptStyle:
         with_evidence=raw["with_evidence"],
         closed_book=raw["closed_book"],
         shots=tuple(shots),
+        lead=raw["lead"],
     )
 
 

@@ -7,6 +7,7 @@ examples, with which the published model does best. Nothing here sees a test cas
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from groundtune.augment.prompt import BRIEF, INSTRUCTION, PromptStyle, Shot
@@ -17,13 +18,16 @@ from groundtune.measure.answers import PRIMARY, score_answer
 from groundtune.systems.build import build_system
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from groundtune.core.values import QaCase
     from groundtune.recipes.child import Channel
     from groundtune.systems.build import SystemSpec
 
+_LEAD = "The answer is:"
 _SHOTS = 3
+_SHOT_POOL = 400
+"""Solved cases among which the examples are looked for."""
 _SHOT_WORDS = 8
 """Longest answer that is shown as an example of a short one."""
 
@@ -40,26 +44,45 @@ class StyleJob:
 def candidate_styles(
     train: Sequence[QaCase], evidence: Mapping[str, Any]
 ) -> tuple[PromptStyle, ...]:
-    """Two instructions, and one of them with solved examples from training cases."""
-    shots: list[Shot] = []
-    seen: set[str] = set()
-    for case in train:
-        group = case.group or case.source or case.id
-        if group in seen or not case.answers:
-            continue
-        answer = case.answers[0]
-        sentence = _sentence_with(answer, evidence[case.id]["gold"])
-        if sentence and len(answer.split()) <= _SHOT_WORDS:
-            seen.add(group)
-            shots.append(
-                Shot(question=case.question, answer=answer, evidence=(sentence,))
-            )
-        if len(shots) == _SHOTS:
-            break
-    styles = [INSTRUCTION, BRIEF]
-    if shots:
-        styles.append(replace(BRIEF, name="examples", shots=tuple(shots)))
+    """Two instructions, and one of them led in, or with solved training cases."""
+    styles = [INSTRUCTION, BRIEF, replace(BRIEF, name="led", lead=_LEAD)]
+    if shots := _unlike(_solved(train, evidence)):
+        styles.append(replace(BRIEF, name="examples", shots=shots))
     return tuple(styles)
+
+
+def _solved(
+    train: Sequence[QaCase], evidence: Mapping[str, Any]
+) -> Iterator[tuple[str, Shot]]:
+    """Cases with a short answer that stands in a sentence, with their document."""
+    for case in train:
+        answer = case.answers[0] if case.answers else ""
+        if not answer or len(answer.split()) > _SHOT_WORDS:
+            continue
+        if sentence := _sentence_with(answer, evidence[case.id]["gold"]):
+            shot = Shot(question=case.question, answer=answer, evidence=(sentence,))
+            yield case.group or case.source or case.id, shot
+
+
+def _unlike(solved: Iterable[tuple[str, Shot]]) -> tuple[Shot, ...]:
+    """A few from different documents whose questions share the fewest words.
+
+    Cases often come sorted: the first three would all ask for a year, and teach that
+    every answer is one.
+    """
+    pool = list(islice(solved, _SHOT_POOL))
+    chosen: list[tuple[str, Shot]] = []
+    while len(chosen) < _SHOTS:
+        left = [one for one in pool if one[0] not in {group for group, _ in chosen}]
+        if not left:
+            break
+        asked = {word for _, shot in chosen for word in _words(shot.question)}
+        chosen.append(min(left, key=lambda one: len(_words(one[1].question) & asked)))
+    return tuple(shot for _, shot in chosen)
+
+
+def _words(text: str) -> set[str]:
+    return set(text.casefold().split())
 
 
 def try_styles(job: StyleJob, channel: Channel) -> dict[str, float]:
