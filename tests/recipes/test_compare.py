@@ -138,7 +138,11 @@ def test_other_settings_do_not_go_into_the_same_run(finished: Finished) -> None:
 
 def test_freshness_asks_again_after_the_documents_changed(finished: Finished) -> None:
     edit = finished.world.edits[0]
-    facts = [EditedFact(case=edit.case, old_answers=edit.old_answers)]
+    kept = next(c for c in finished.world.test_seen if c.source != edit.case.source)
+    facts = [
+        EditedFact(case=edit.case, old_answers=edit.old_answers),
+        EditedFact(case=kept, old_answers=kept.answers),
+    ]
 
     figures = measure_freshness(
         finished.run,
@@ -148,7 +152,10 @@ def test_freshness_asks_again_after_the_documents_changed(finished: Finished) ->
         systems=("rag",),
     )
 
-    assert figures["systems"]["rag"]["asked"] == 1
+    rag = figures["systems"]["rag"]
+    assert rag["asked"] == 1
+    assert rag["untouched_before"]["n"] == rag["untouched_after"]["n"] == 1
+    assert rag["followed"]["n"] <= rag["update_success"]["n"] == rag["retrieved"]
     edited = KnowledgeBase.open(finished.run / "kb-edited")
     assert edit.case.answers[0] in edited.document_text(edit.case.source)
     original = KnowledgeBase.open(finished.run / "kb")

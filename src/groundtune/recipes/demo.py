@@ -42,7 +42,9 @@ THOROUGH_SETTINGS = CompareSettings(
 )
 """Enough cases for a verdict that is no screening: about half an hour."""
 
-_EDITS = 24
+_EDITS = 20
+_UNTOUCHED = 6
+_THOROUGH_UNTOUCHED = 40
 
 
 def demo(
@@ -66,7 +68,16 @@ def demo(
         GroundtuneError: A model cannot be fetched, or a folder cannot be written.
     """
     world = make_world(seed)
-    edits = world.edits if thorough else world.edits[:_EDITS]
+    facts = [
+        EditedFact(case=edit.case, old_answers=edit.old_answers)
+        for edit in (world.edits if thorough else world.edits[:_EDITS])
+    ]
+    edited = {edit.case.id.split("/", 1)[1] for edit in world.edits}
+    facts += [
+        EditedFact(case=case, old_answers=case.answers)
+        for case in world.test_seen
+        if case.id.split("/", 1)[1] not in edited
+    ][: _THOROUGH_UNTOUCHED if thorough else _UNTOUCHED]
     folder = out.with_name(f"{out.name}-world")
     write_world(world, folder)
     compare(
@@ -83,7 +94,7 @@ def demo(
     )
     measure_freshness(
         out,
-        [EditedFact(case=edit.case, old_answers=edit.old_answers) for edit in edits],
+        facts,
         edited=folder / "edited",
         embedder=DEFAULT_EMBEDDER,
         progress=progress,

@@ -240,17 +240,28 @@ def render_terminal(summary: Summary) -> str:
 
 def _freshness_lines(freshness: Mapping[str, Any]) -> list[str]:
     """After facts were edited and indexed again, without training."""
+
+    def shown(figure: Mapping[str, Any]) -> str:
+        low, high = f"{figure['low']:.0%}", f"{figure['high']:.0%}"
+        return f"{figure['value']:.0%} [{low}, {high}] (n = {figure['n']})"
+
     lines = [
         f"FRESHNESS  indexed again in {freshness['seconds_to_fresh']:.1f} s; of the "
         "edited facts that retrieval found"
     ]
     for name, figures in freshness["systems"].items():
-        new, old = figures["update_success"], figures["stale_rate"]
-        lines.append(
-            f"  {name:<6} says the new value {new['value']:.0%} "
-            f"[{new['low']:.0%}, {new['high']:.0%}], the old one {old['value']:.0%} "
-            f"(n = {new['n']})"
-        )
+        lines += [
+            f"  {name:<6} says the new value {shown(figures['update_success'])}, "
+            f"the old one {figures['stale_rate']['value']:.0%}",
+            f"         of those it had answered rightly before "
+            f"{shown(figures['followed'])}",
+        ]
+        if figures["untouched_before"]["n"]:
+            lines.append(
+                "         right on facts that were left alone: "
+                f"{figures['untouched_before']['value']:.0%} before, "
+                f"{shown(figures['untouched_after'])} after"
+            )
     return lines
 
 

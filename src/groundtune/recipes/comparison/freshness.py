@@ -32,11 +32,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EditedFact:
-    """A question whose answer was changed in the documents."""
+    """A question whose answer was changed in the documents, or was not."""
 
     case: QaCase
-    """With the new answers."""
+    """With the answers that hold after the change."""
     old_answers: tuple[str, ...]
+    """Those that held before; the same for a fact that was left alone."""
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether the documents now say something else."""
+        return self.case.answers != self.old_answers
 
 
 def measure_freshness(
@@ -48,20 +54,24 @@ def measure_freshness(
     systems: Sequence[str] = ("rag", "both"),
     progress: Progress = silent,
 ) -> dict[str, Any]:
-    """Ask about edited facts, before and after the documents are indexed again.
+    """Ask about facts before and after the documents are edited and indexed again.
 
     Args:
         run: A finished run with a knowledge base of its own.
-        facts: Questions about what was changed.
+        facts: Questions about what was changed, and about what was not.
         edited: Folder of the documents after the change.
         embedder: The one that made the knowledge base.
         systems: Systems of the run to ask.
         progress: Told how far it is.
 
     Returns:
-        `seconds_to_fresh` and, by system, update success, stale rate and memorisation
-        ratio with their counts, among the facts whose passage was retrieved. The same
-        stands in `freshness.json` with a row for each answer.
+        `seconds_to_fresh` and, by system, over the changed facts whose passage was
+        retrieved: `update_success` (says the new value), `followed` (the same, among
+        those that it answered rightly before: a model that cannot read a fact cannot
+        follow it either), `stale_rate` (says the old value) and the memorisation
+        ratio old / (old + new). `untouched_before` and `untouched_after` are how
+        often it is right on facts that were left alone. The same stands in
+        `freshness.json` with a row for each question.
 
     Raises:
         DataError: The run has no knowledge base of its own.
@@ -82,57 +92,83 @@ def measure_freshness(
     start = time.perf_counter()
     ingest([edited], kb=copy, model=embedder, progress=progress)
     seconds = time.perf_counter() - start
-    cases = tuple(fact.case for fact in facts)
-    gold = run_in_child(gold_of, (str(copy), embedder, cases)).result
+    old = tuple(replace(fact.case, answers=fact.old_answers) for fact in facts)
+    new = tuple(fact.case for fact in facts)
     figures: dict[str, Any] = {"seconds_to_fresh": round(seconds, 2), "systems": {}}
     rows: list[dict[str, Any]] = []
     for name in systems:
         raw = read_json(run / "systems" / f"{name}.json")
-        spec = replace(SystemSpec(**raw), kb=str(copy))
-        made = _rows(spec, facts, gold, progress=progress)
+        spec = SystemSpec(**raw)
+        before = _ask(replace(spec, kb=str(source)), old, progress=progress)
+        after = _ask(replace(spec, kb=str(copy)), new, progress=progress)
+        made = [
+            _judged(fact, before[fact.case.id], after[fact.case.id])
+            for fact in facts
+            if fact.case.id in before and fact.case.id in after
+        ]
         figures["systems"][name] = _figures(made)
         rows += made
     write_json(target, {"figures": figures, "rows": rows})
     return figures
 
 
-def _rows(
-    spec: SystemSpec,
-    facts: Sequence[EditedFact],
-    gold: Mapping[str, list[dict[str, Any]]],
-    *,
-    progress: Progress,
-) -> list[dict[str, Any]]:
-    by_id = {fact.case.id: fact for fact in facts}
-    rows: list[dict[str, Any]] = []
+def _ask(
+    spec: SystemSpec, cases: tuple[QaCase, ...], *, progress: Progress
+) -> dict[str, dict[str, Any]]:
+    """A row for each case that the system could answer, by case id."""
+    gold = run_in_child(gold_of, (spec.kb, spec.embedder, cases)).result
+    by_id = {case.id: case for case in cases}
+    rows: dict[str, dict[str, Any]] = {}
 
     def add(item: tuple[str, Any, str | None]) -> None:
         case_id, answer, error = item
         if answer is None:
             return
-        fact = by_id[case_id]
-        row = make_row(spec, fact.case, answer, gold=gold[case_id], seed=0, error=error)
-        text = row["prediction"]
-        row["new"] = bool(contains(text, fact.case.answers))
-        row["old"] = bool(contains(text, fact.old_answers)) and not row["new"]
-        rows.append(row)
-        progress(f"{spec.name}: edited facts", len(rows), len(facts))
+        rows[case_id] = make_row(
+            spec, by_id[case_id], answer, gold=gold[case_id], seed=0, error=error
+        )
+        progress(f"{spec.name}: edited facts", len(rows), len(cases))
 
-    job = AnswerJob(spec=spec, cases=tuple(fact.case for fact in facts))
+    job = AnswerJob(spec=spec, cases=cases)
     run_in_child(answer_cases, job, on_item=add, progress=progress)
     return rows
 
 
+def _judged(
+    fact: EditedFact, before: Mapping[str, Any], after: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What the answers to one question say, of the old value and of the new."""
+    text = after["prediction"]
+    new = bool(contains(text, fact.case.answers))
+    return {
+        "system": after["system"],
+        "case": after["case"],
+        "changed": fact.is_changed,
+        "was_right": bool(contains(before["prediction"], fact.old_answers)),
+        "new": new,
+        "old": bool(contains(text, fact.old_answers)) and not new,
+        "hit": after["hit"],
+        "before": before,
+        "after": after,
+    }
+
+
 def _figures(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    found = [row for row in rows if row["hit"]]
+    changed = [row for row in rows if row["changed"]]
+    left = [row for row in rows if not row["changed"]]
+    found = [row for row in changed if row["hit"]]
+    able = [row for row in found if row["was_right"]]
     new = sum(row["new"] for row in found)
     old = sum(row["old"] for row in found)
     return {
-        "asked": len(rows),
+        "asked": len(changed),
         "retrieved": len(found),
         "update_success": _rate(new, len(found)),
+        "followed": _rate(sum(row["new"] for row in able), len(able)),
         "stale_rate": _rate(old, len(found)),
         "memorisation_ratio": round(old / (old + new), 4) if old + new else 0.0,
+        "untouched_before": _rate(sum(row["was_right"] for row in left), len(left)),
+        "untouched_after": _rate(sum(row["new"] for row in left), len(left)),
     }
 
 
