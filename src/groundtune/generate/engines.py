@@ -81,6 +81,24 @@ def open_engine(
     return build(model, options or EngineOptions())
 
 
+class FolderEngine:
+    """What engines have in common that take tokenizer and limits from a folder."""
+
+    def __init__(self, model: ModelFolder) -> None:
+        self._folder = model
+        self._tokenizer = model.tokenizer()
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """The folder's own, by which prompts are built and measured."""
+        return self._tokenizer
+
+    @property
+    def context_length(self) -> int:
+        """See `Engine.context_length`. An endpoint does not tell its own."""
+        return int(self._folder.config["max_position_embeddings"])
+
+
 def check_request(prompt: Sequence[int], max_tokens: int, *, context: int) -> None:
     """Refuse what no engine can do.
 

@@ -17,12 +17,11 @@ from urllib.request import Request, urlopen
 
 from groundtune.core.errors import ConfigError, GenerationError
 from groundtune.core.values import Usage
-from groundtune.generate.engines import Generated, check_request
+from groundtune.generate.engines import FolderEngine, Generated, check_request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from groundtune.core.protocols import Tokenizer
     from groundtune.generate.engines import EngineOptions
     from groundtune.store.models import ModelFolder
 
@@ -35,7 +34,7 @@ _STATUS_FIX = {
 }
 
 
-class EndpointEngine:
+class EndpointEngine(FolderEngine):
     """Sends prompts to one endpoint, greedily (temperature 0, seed 0)."""
 
     def __init__(self, model: ModelFolder, options: EngineOptions) -> None:
@@ -45,26 +44,15 @@ class EndpointEngine:
                 fix="give its root, such as http://localhost:8000/v1",
                 where="url",
             )
-        self._folder = model
+        super().__init__(model)
         self._options = options
         self._remote = options.remote_model or model.name
-        self._tokenizer = model.tokenizer()
 
     @property
     def name(self) -> str:
         """Model and host: which weights answer is known only there."""
         host = urlsplit(self._options.url).netloc.rpartition("@")[2]
         return f"{self._remote}/{host}"
-
-    @property
-    def tokenizer(self) -> Tokenizer:
-        """The local folder's, by which prompts are built and measured."""
-        return self._tokenizer
-
-    @property
-    def context_length(self) -> int:
-        """The local folder's: an endpoint does not tell its own."""
-        return int(self._folder.config["max_position_embeddings"])
 
     def generate(
         self,

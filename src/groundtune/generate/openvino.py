@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal, SupportsInt
 from xml.etree import ElementTree
 
@@ -17,7 +18,12 @@ import openvino_genai
 
 from groundtune.core.errors import GenerationError, ModelLoadError
 from groundtune.core.fingerprint import canonical_json
-from groundtune.generate.engines import TextStream, check_request, end_tokens
+from groundtune.generate.engines import (
+    FolderEngine,
+    TextStream,
+    check_request,
+    end_tokens,
+)
 from groundtune.store.download import default_cache
 from groundtune.store.files import explained
 from groundtune.store.folders import publish_folder, remove_folder, waiting_lock
@@ -27,7 +33,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from groundtune.core.protocols import Tokenizer
     from groundtune.generate.engines import EngineOptions, Generated
     from groundtune.store.gguf import Quantization
     from groundtune.store.models import ModelFolder
@@ -36,13 +41,15 @@ _QUANTIZATION: Quantization = "f16"
 _FORM = 2
 """Bump when what is written into the cache changes."""
 _DONE = "openvino_model.xml"
+_KEPT = 8
+"""Graphs that stay in the cache, the last used; a small model's takes 271 MB."""
 _SETTINGS: dict[str, Any] = {
     # Plain attention keeps nothing between prompts: the paged one shares prefixes.
     "ATTENTION_BACKEND": "SDPA",
 }
 
 
-class OpenVinoEngine:
+class OpenVinoEngine(FolderEngine):
     """Greedy decoding with OpenVINO GenAI, one prompt at a time.
 
     An answer depends on its prompt alone: no state is kept between prompts.
@@ -55,8 +62,7 @@ class OpenVinoEngine:
         cache: Path,
         precision: Literal["auto", "f32"] = "auto",
     ) -> None:
-        self._folder = model
-        self._tokenizer = model.tokenizer()
+        super().__init__(model)
         self._ends = end_tokens(model)
         self._lock = threading.Lock()
         self._precision = precision
@@ -75,16 +81,6 @@ class OpenVinoEngine:
         sha = self._folder.weights_sha256[:8]
         exact = "-exact" if self._precision == "f32" else ""
         return f"{self._folder.name}@{sha}/openvino-{_QUANTIZATION}{exact}"
-
-    @property
-    def tokenizer(self) -> Tokenizer:
-        """The model's own."""
-        return self._tokenizer
-
-    @property
-    def context_length(self) -> int:
-        """See `Engine.context_length`."""
-        return int(self._folder.config["max_position_embeddings"])
 
     def generate(
         self,
@@ -166,7 +162,20 @@ def graph_folder(model: ModelFolder, cache: Path) -> Path:
         with waiting_lock(folder.with_suffix(".lock")):
             if not (folder / _DONE).exists():
                 _make_graph(model, folder)
+                forget_oldest(folder.parent, but=folder)
+    with suppress(OSError):  # a cache that may only be read serves as well
+        (folder / _DONE).touch()  # its place among the last used
     return folder
+
+
+def forget_oldest(cache: Path, *, but: Path) -> None:
+    """Remove the graphs that were not used for longest: each can be made again."""
+    used = {
+        done.parent: done.stat().st_mtime for done in cache.glob(f"openvino-*/{_DONE}")
+    }
+    used.pop(but, None)
+    for folder in sorted(used, key=used.__getitem__, reverse=True)[_KEPT - 1 :]:
+        remove_folder(folder)
 
 
 def _make_graph(model: ModelFolder, folder: Path) -> None:

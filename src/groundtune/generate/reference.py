@@ -5,17 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from groundtune.core.errors import GenerationError, MissingExtraError, ModelLoadError
-from groundtune.generate.engines import TextStream, check_request, end_tokens
+from groundtune.generate.engines import (
+    FolderEngine,
+    TextStream,
+    check_request,
+    end_tokens,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from groundtune.core.protocols import Tokenizer
     from groundtune.generate.engines import EngineOptions, Generated
     from groundtune.store.models import ModelFolder
 
 
-class TransformersEngine:
+class TransformersEngine(FolderEngine):
     """Greedy decoding with transformers on torch, on the CPU."""
 
     def __init__(
@@ -41,9 +45,8 @@ class TransformersEngine:
             ) from error
         self._torch = torch
         self._model = loaded.eval()
-        self._folder = model
+        super().__init__(model)
         self._dtype = dtype
-        self._tokenizer = model.tokenizer()
         self._ends = end_tokens(model)
 
     @property
@@ -51,16 +54,6 @@ class TransformersEngine:
         """Model, weights and runtime."""
         sha = self._folder.weights_sha256[:8]
         return f"{self._folder.name}@{sha}/transformers-{self._dtype}"
-
-    @property
-    def tokenizer(self) -> Tokenizer:
-        """The model's own."""
-        return self._tokenizer
-
-    @property
-    def context_length(self) -> int:
-        """See `Engine.context_length`."""
-        return int(self._folder.config["max_position_embeddings"])
 
     def generate(
         self,
