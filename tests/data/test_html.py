@@ -45,7 +45,7 @@ def test_structure_is_kept_and_what_stands_around_is_dropped() -> None:
     document = read(PAGE)
 
     assert document.title == "The Guide"
-    assert document.metadata == {"path": "page.html", "format": "html"}
+    assert document.metadata == {"path": "page.html", "source_format": "html"}
     assert shown(document) == [
         ("heading", 1, "The Guide"),
         ("paragraph", 0, "One bold word,\nand a new line."),
@@ -56,6 +56,31 @@ def test_structure_is_kept_and_what_stands_around_is_dropped() -> None:
         ("heading", 2, "Last"),
         ("paragraph", 0, "End."),
     ]
+
+
+def test_metadata_comes_from_the_head() -> None:
+    document = read(
+        '<html lang="de-AT"><head><meta name="Author" content="Ada">'
+        '<meta property="article:published_time" content="2024-03-01T10:00:00Z">'
+        '<meta name="description" content="What it is"></head><p>Text'
+    )
+
+    assert document.metadata == {
+        "path": "page.html",
+        "source_format": "html",
+        "author": "Ada",
+        "date": "2024-03-01",
+        "description": "What it is",
+        "lang": "de",
+    }
+
+
+def test_the_character_set_that_a_page_names_is_used() -> None:
+    raw = '<meta charset="iso-8859-1"><p>Café</p>'.encode("latin-1")
+
+    assert read_html(raw, name="a", where="a").text == "Café"
+    with pytest.raises(DataError, match="not UTF-8"):
+        read_html(raw.replace(b"iso-8859-1", b"punycode"), name="a", where="a")
 
 
 def test_blocks_are_separated_by_blank_lines() -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from reportlab.lib.pagesizes import A4
+from reportlab.pdfgen.canvas import Canvas
 
 from groundtune.core.errors import DataError
 from groundtune.data.read_html import read_html
@@ -37,7 +40,7 @@ def test_lines_become_paragraphs_and_large_type_headings(make_pdf: Any) -> None:
         ("paragraph", 0, f"{FULL} on with the same sentence."),
         ("paragraph", 0, f"{FULL} on once more. Done."),
     ]
-    assert document.metadata["pages"] == "1"
+    assert document.metadata["page_count"] == "1"
 
 
 def test_the_page_of_every_character_is_known(make_pdf: Any) -> None:
@@ -47,7 +50,7 @@ def test_the_page_of_every_character_is_known(make_pdf: Any) -> None:
     assert page_of(document.metadata, 0) == 1
     assert page_of(document.metadata, place - 1) == 1
     assert page_of(document.metadata, place) == 3
-    assert page_of({"format": "html"}, 5) is None
+    assert page_of({"source_format": "html"}, 5) is None
 
 
 def test_running_headers_and_page_numbers_are_dropped(make_pdf: Any) -> None:
@@ -69,6 +72,31 @@ def test_a_table_of_contents_is_dropped(make_pdf: Any) -> None:
     document = read(make_pdf([contents, ["The text itself."]]))
 
     assert document.text == "The text itself."
+
+
+def test_columns_below_each_other_are_a_table() -> None:
+    stream = io.BytesIO()
+    canvas = Canvas(stream, pagesize=A4, invariant=1)
+    canvas.setAuthor("Ada")
+    canvas.drawString(60, 780, "These are the towns that we have asked about:")
+    rows = [("Town", "People"), ("Kiel", "246,000"), ("Neu Ulm", "60,000")]
+    for number, row in enumerate(rows):
+        for place, cell in zip((60, 200), row, strict=True):
+            canvas.drawString(place, 760 - 14 * number, cell)
+    canvas.drawString(60, 700, "That is all that there is to say about towns.")
+    canvas.save()
+
+    document = read(stream.getvalue())
+
+    assert [
+        (block.kind, document.text[block.start : block.end])
+        for block in document.blocks
+    ] == [
+        ("paragraph", "These are the towns that we have asked about:"),
+        ("table", "Town | People\nKiel | 246,000\nNeu Ulm | 60,000"),
+        ("paragraph", "That is all that there is to say about towns."),
+    ]
+    assert document.metadata["author"] == "Ada"
 
 
 def test_a_sentence_runs_on_over_the_page(make_pdf: Any) -> None:

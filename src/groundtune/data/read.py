@@ -1,38 +1,45 @@
 """Files and folders to documents: the edge of the data room.
 
 Finds what can be read, reads it, and turns whatever goes wrong into an error that names
-the file and the remedy. What a format means stands in `read_*.py`.
+the file and the remedy. What a format means stands in `read_*.py`, how a source lists
+its files in `sources.py`.
 """
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from contextlib import ExitStack
+from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from groundtune.core.errors import DataError
-from groundtune.data.formats import READERS, SANDBOXED, parse, readable_extensions
+from groundtune.data.formats import READERS, readable_extensions
+from groundtune.data.metadata import is_sidecar
 from groundtune.data.sandbox import Sandbox
-from groundtune.data.squad import is_squad, read_squad_documents
+from groundtune.data.sources import (
+    SourceFile,
+    files_in,
+    git_index,
+    is_pattern,
+    is_sitemap,
+    listed_files,
+    listed_paths,
+    matching_files,
+    sitemap_files,
+)
+from groundtune.data.squad import is_squad
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from pathlib import Path
+    from collections.abc import Collection, Iterator, Sequence
+    from typing import TextIO
 
     from groundtune.core.values import Document
 
-
-class SourceFile(NamedTuple):
-    """A file to read, and the folder that its document's id is relative to."""
-
-    path: Path
-    root: Path
-
-    @property
-    def name(self) -> str:
-        """The id of its document: the path below `root`, with `/`."""
-        return self.path.relative_to(self.root).as_posix()
+STANDARD_INPUT = Path("-")
+"""Stands for a list of paths that comes in on standard input."""
 
 
 class FoundDocuments(NamedTuple):
@@ -51,10 +58,25 @@ class UnreadableDocument(NamedTuple):
     error: DataError
 
 
-def find_documents(paths: Sequence[Path]) -> FoundDocuments:
-    """Find the readable files in folders, at any depth, and among the files named.
+def find_documents(
+    paths: Sequence[Path],
+    *,
+    exclude: Collection[Path] = (),
+    listing: TextIO | None = None,
+) -> FoundDocuments:
+    """Find the readable files of all sources named.
 
-    Hidden files and folders are passed over. A JSON file counts where it is SQuAD.
+    A path may be a folder (searched at any depth; of a git checkout the tracked files),
+    a file, a pattern such as `docs/**/*.md`, a sitemap in XML, whose addresses are
+    looked for beside it, or `-` for a list of paths on standard input. Hidden files and
+    sidecars are passed over.
+
+    Args:
+        paths: The sources.
+        exclude: Files that are no documents though they lie among them: the labelled
+            cases that the documents are tested with. SQuAD JSON is both and stays, for
+            only its paragraphs are read; so does a file that is named itself.
+        listing: What `-` reads; standard input if not given.
 
     Raises:
         DataError: A path is missing, a named file has no reader, nothing readable was
@@ -62,21 +84,19 @@ def find_documents(paths: Sequence[Path]) -> FoundDocuments:
     """
     found: dict[Path, SourceFile] = {}
     skipped: Counter[str] = Counter()
+    left_out = {path.resolve() for path in exclude}
     for path in paths:
-        if path.is_dir():
-            for file in sorted(_files(path)):
-                if _is_readable(file):
-                    found.setdefault(file.resolve(), SourceFile(file, path))
-                else:
-                    skipped[file.suffix.lower()] += 1
-        elif path.is_file():
-            if not _is_readable(path):
+        for file in _files(path, listing):
+            key = file.path.resolve()
+            is_left_out = key in left_out and file.path != path
+            if (is_left_out and not is_squad(key)) or is_sidecar(file.path):
+                continue
+            if _is_readable(file.path):
+                found.setdefault(key, file)
+            elif file.path == path:
                 raise _no_reader(path)
-            found.setdefault(path.resolve(), SourceFile(path, path.parent))
-        else:
-            raise DataError(
-                "no such file or folder", fix="check the path", where=str(path)
-            )
+            else:
+                skipped[file.path.suffix.lower()] += 1
     if not found:
         raise _nothing_found(paths, skipped)
     files = sorted(found.values(), key=lambda file: file.name)
@@ -93,23 +113,21 @@ def find_documents(paths: Sequence[Path]) -> FoundDocuments:
 def read_document(
     path: Path, *, root: Path, sandbox: Sandbox | None = None
 ) -> Document:
-    """Read one file; its id is its path below `root`.
+    """Read a file that is one document; its id is its path below `root`.
 
     Args:
-        path: A text, Markdown, HTML or PDF file.
+        path: A file of a kind that `formats` lists.
         root: A folder above it.
-        sandbox: Where HTML and PDF are parsed; one for this call if not given.
+        sandbox: Where it is parsed; one for this call if not given.
 
     Raises:
-        DataError: The file is missing, of another kind, or not readable.
+        DataError: The file is missing, of another kind, not readable, or holds several
+            documents.
     """
     name = SourceFile(path, root).name
-    if path.suffix.lower() not in SANDBOXED:
-        return parse(path, name=name)
-    if sandbox is not None:
-        return sandbox.read(path, name=name)
-    with Sandbox() as own:
-        return own.read(path, name=name)
+    with ExitStack() as stack:
+        box = sandbox or stack.enter_context(Sandbox())
+        return box.read(path, name=name)
 
 
 def read_documents(
@@ -123,36 +141,45 @@ def read_documents(
         box = sandbox or stack.enter_context(Sandbox())
         for file in files:
             try:
-                if file.path.suffix.lower() == ".json":
-                    yield from read_squad_documents(file.path)
-                else:
-                    yield read_document(file.path, root=file.root, sandbox=box)
+                documents = box.read_all(file.path, name=file.name)
             except DataError as error:
                 yield UnreadableDocument(file.name, error)
+                continue
+            for document in documents:
+                # What the file itself says stands before what the source says of it.
+                metadata = {**dict(file.metadata), **document.metadata}
+                yield replace(document, metadata=metadata)
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    """Files below `folder`; links to folders are not followed, so it ends."""
-    for entry in sorted(folder.iterdir()):
-        if entry.name.startswith("."):
-            continue
-        if entry.is_dir():
-            if not entry.is_symlink():
-                yield from _files(entry)
-        elif entry.is_file():
-            yield entry
+def _files(path: Path, listing: TextIO | None) -> Iterator[SourceFile]:
+    """The files of one source.
+
+    Raises:
+        DataError: It is missing or not readable.
+    """
+    if path == STANDARD_INPUT:
+        yield from listed_files(listed_paths(listing or sys.stdin))
+    elif path.is_dir():
+        for file in files_in(path):
+            yield SourceFile(file, path)
+    elif is_sitemap(path):
+        yield from sitemap_files(path)
+    elif path.is_file():
+        yield SourceFile(path, path.parent)
+    elif is_pattern(path):
+        yield from matching_files(path)
+    else:
+        raise DataError("no such file or folder", fix="check the path", where=str(path))
 
 
 def _is_readable(path: Path) -> bool:
-    suffix = path.suffix.lower()
-    return suffix in READERS or (suffix == ".json" and is_squad(path))
+    return path.suffix.lower() in READERS
 
 
 def _no_reader(path: Path) -> DataError:
-    what = "a JSON file that is not SQuAD" if path.suffix == ".json" else "this file"
     return DataError(
-        f"no reader for {what}",
-        fix=f"convert it to one of {readable_extensions()}, or to SQuAD .json",
+        "no reader for this file",
+        fix=f"convert it to one of {readable_extensions()}",
         where=str(path),
     )
 
@@ -162,8 +189,10 @@ def _nothing_found(paths: Sequence[Path], skipped: Counter[str]) -> DataError:
         f"{count} {suffix or 'without extension'}"
         for suffix, count in skipped.most_common(5)
     )
+    checkout = " that git tracks" if any(map(git_index, paths)) else ""
     return DataError(
-        "no documents found" + (f" (only {others})" if others else ""),
-        fix=f"put files there that can be read: {readable_extensions()}, SQuAD .json",
+        f"no documents found{checkout}" + (f" (only {others})" if others else ""),
+        fix=f"put files there that can be read: {readable_extensions()}"
+        + ("; and `git add` them" if checkout else ""),
         where=", ".join(map(str, paths)),
     )

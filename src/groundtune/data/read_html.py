@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from groundtune.core.errors import DataError
 from groundtune.core.values import Block, Document
+from groundtune.data.compose import Composer
+from groundtune.data.metadata import from_fields
 from groundtune.data.read_text import decode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from selectolax.lexbor import LexborNode
+    from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-    Kind = Literal["heading", "paragraph", "list", "code", "table"]
 
 _NOT_TEXT = "script style noscript template svg iframe object canvas audio video head"
 _NOT_CONTENT = "nav aside footer form button select input textarea dialog"
@@ -45,6 +46,23 @@ _SPACE = re.compile(r"[ \t\n\r\f]+")
 _BREAK = "\x00"
 """Stands for `<br>` until white space is collapsed; no page holds a NUL of its own."""
 _MIN_MAIN_SHARE = 0.3
+_CHARSET_BYTES = 4096
+# Only encodings of the web: some that Python knows unpack, or take quadratic time.
+_CHARSET = re.compile(
+    rb"""(?:charset|encoding)\s*=\s*["']?"""
+    rb"((?:iso-?8859-|windows-|cp|koi8-|gb|euc-|shift_|mac)[\w-]{1,12}|latin-?1|big5)",
+    re.I,
+)
+_META = {
+    "author": "author",
+    "date": "date",
+    "dc.creator": "author",
+    "dc.date": "date",
+    "dcterms.date": "date",
+    "article:author": "author",
+    "article:published_time": "date",
+    "description": "description",
+}
 
 
 class _Event(NamedTuple):
@@ -53,41 +71,88 @@ class _Event(NamedTuple):
     node: LexborNode
 
 
+class Page(NamedTuple):
+    """What a page says."""
+
+    text: str
+    blocks: tuple[Block, ...]
+    """None where the page has no text."""
+    title: str
+    metadata: dict[str, str]
+
+
 def read_html(raw: bytes, *, name: str, where: str) -> Document:
     """Read a page; the title is its first `<h1>`, else its `<title>`.
 
     Raises:
-        DataError: The file is not UTF-8, empty, or has no text to show.
+        DataError: The encoding is unknown, or the page is empty or has no text to show.
     """
+    page = read_page(decode_html(raw, where=where))
+    if not page.blocks:
+        raise DataError(
+            "the page has no text",
+            fix="leave it out, or save the page after its scripts have run",
+            where=where,
+        )
+    return Document(
+        id=name,
+        text=page.text,
+        title=page.title,
+        blocks=page.blocks,
+        metadata={"path": name, "source_format": "html", **page.metadata},
+    )
+
+
+def read_page(markup: str) -> Page:
+    """The text, blocks and metadata of a page."""
     from selectolax.lexbor import LexborHTMLParser
 
-    tree = LexborHTMLParser(decode(raw, where=where))
+    tree = LexborHTMLParser(markup)
     body = tree.body
     writer = _Writer()
     if body is not None:
         for root in (_content_root(tree.root, body), body):
             for drop in (True, False):
                 # A page that is all navigation is still read rather than lost.
-                if not writer.blocks:
+                if not writer.composer.blocks:
                     writer = _Writer()
                     writer.write(root, drop=drop)
-    if not writer.blocks:
-        raise DataError(
-            "the page has no text",
-            fix="leave it out, or save the page after its scripts have run",
-            where=where,
-        )
-    text = "".join(writer.parts)
-    first = next((b for b in writer.blocks if b.level == 1), None)
+    text, blocks = writer.composer.text, tuple(writer.composer.blocks)
+    first = next((block for block in blocks if block.level == 1), None)
     named = tree.css_first("title")
     title = text[first.start : first.end] if first else named.text() if named else ""
-    return Document(
-        id=name,
-        text=text,
-        title=_SPACE.sub(" ", title).strip(),
-        blocks=tuple(writer.blocks),
-        metadata={"path": name, "format": "html"},
-    )
+    return Page(text, blocks, _SPACE.sub(" ", title).strip(), _metadata(tree))
+
+
+def decode_html(raw: bytes, *, where: str) -> str:
+    """Decode a page: UTF-8, or else the character set that the page itself names.
+
+    Raises:
+        DataError: It is neither, or empty.
+    """
+    try:
+        return decode(raw, where=where)
+    except DataError as error:
+        match = _CHARSET.search(raw[:_CHARSET_BYTES])
+        if match is None or not isinstance(error.__cause__, UnicodeDecodeError):
+            raise
+        try:
+            text = raw.decode(match[1].decode("ascii"))
+        except (LookupError, UnicodeDecodeError):
+            raise error from error.__cause__
+        return decode(text.encode(), where=where)
+
+
+def _metadata(tree: LexborHTMLParser) -> dict[str, str]:
+    fields: dict[str, str] = {}
+    for node in tree.css("meta[content]"):
+        attributes = node.attributes
+        key = (attributes.get("name") or attributes.get("property") or "").lower()
+        if key in _META:
+            fields.setdefault(_META[key], attributes.get("content") or "")
+    if tree.root is not None:
+        fields["lang"] = tree.root.attributes.get("lang") or ""
+    return from_fields({key: value for key, value in fields.items() if value.strip()})
 
 
 def _content_root(root: LexborNode | None, body: LexborNode) -> LexborNode:
@@ -140,9 +205,7 @@ class _Writer:
     """Turns events into text and blocks."""
 
     def __init__(self) -> None:
-        self.parts: list[str] = []
-        self.blocks: list[Block] = []
-        self._length = 0
+        self.composer = Composer()
         self._inline: list[str] = []
         self._heading = 0
         self._pre = 0
@@ -197,7 +260,7 @@ class _Writer:
         if tag in _LISTS and self._lists:
             self._lists.pop()
             if not self._lists:
-                self._emit("list", "\n".join(self._lines))
+                self.composer.add("list", "\n".join(self._lines))
         elif tag == "pre":
             self._pre = max(0, self._pre - 1)
         elif tag in _LEVELS:
@@ -213,7 +276,7 @@ class _Writer:
         else:
             self._inline.append(" ")
         if not self._tables:
-            self._emit("table", "\n".join(self._lines))
+            self.composer.add("table", "\n".join(self._lines))
 
     def _end_row(self) -> None:
         loose = _collapse(self._take())
@@ -245,22 +308,13 @@ class _Writer:
                 for number, line in enumerate(content.split("\n"))
             )
         elif self._pre:
-            self._emit("code", content)
+            self.composer.add("code", content)
         elif self._heading:
-            self._emit("heading", content.replace("\n", " "), level=self._heading)
+            self.composer.add(
+                "heading", content.replace("\n", " "), level=self._heading
+            )
         else:
-            self._emit("paragraph", content)
-
-    def _emit(self, kind: Kind, content: str, *, level: int = 0) -> None:
-        if not content.strip():
-            return
-        if self.parts:
-            self.parts.append("\n\n")
-            self._length += 2
-        start = self._length
-        self.parts.append(content)
-        self._length += len(content)
-        self.blocks.append(Block(kind, start, self._length, level))
+            self.composer.add("paragraph", content)
 
 
 class _OpenList:

@@ -9,13 +9,16 @@ with markdown-it-py in the tests.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
 from groundtune.core.values import Block, Document
-from groundtune.data.read_text import decode
+from groundtune.data.metadata import front_matter
+from groundtune.data.read_text import decode, text_lines
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from groundtune.data.read_text import Line
 
     Kind = Literal["paragraph", "list", "table"]
 
@@ -31,14 +34,10 @@ _INDENTED = re.compile(r"(?: {4}| {0,3}\t)")
 _LINK = re.compile(r"!?\[([^\[\]]*)\]\([^()]*\)")
 
 
-class _Line(NamedTuple):
-    text: str
-    """Without its line end."""
-    start: int
-
-
 def read_markdown(raw: bytes, *, name: str, where: str) -> Document:
     """Read Markdown; the title is the first heading of the highest level used.
+
+    Front matter goes into the metadata, and its title before that of the headings.
 
     Raises:
         DataError: The file is not UTF-8, or empty.
@@ -47,12 +46,14 @@ def read_markdown(raw: bytes, *, name: str, where: str) -> Document:
     blocks = markdown_blocks(text)
     headings = [block for block in blocks if block.kind == "heading"]
     top = min(headings, key=lambda block: block.level, default=None)
+    given = front_matter(text)
+    headed = heading_title(text[top.start : top.end]) if top else ""
     return Document(
         id=name,
         text=text,
-        title=heading_title(text[top.start : top.end]) if top else "",
+        title=given.get("title", "") or headed,
         blocks=tuple(blocks),
-        metadata={"path": name, "format": "markdown"},
+        metadata={"path": name, "source_format": "markdown", **given},
     )
 
 
@@ -72,22 +73,13 @@ def heading_title(raw: str) -> str:
 
 def markdown_blocks(text: str) -> list[Block]:
     """The blocks of `text`, in order."""
-    return _Scanner(_lines(text)).scan()
-
-
-def _lines(text: str) -> list[_Line]:
-    lines: list[_Line] = []
-    start = 0
-    for line in text.split("\n"):
-        lines.append(_Line(line.removesuffix("\r"), start))
-        start += len(line) + 1
-    return lines
+    return _Scanner(text_lines(text)).scan()
 
 
 class _Scanner:
     """Walks the lines once; `self.at` is the next line to look at."""
 
-    def __init__(self, lines: Sequence[_Line]) -> None:
+    def __init__(self, lines: Sequence[Line]) -> None:
         self.lines = lines
         self.at = 0
         self.blocks: list[Block] = []

@@ -1,25 +1,29 @@
 """The text of a PDF, with headings by font size and the page of every character.
 
 A PDF holds lines, not paragraphs. Lines are joined where the next word would not have
-fitted, and kept apart where it would. Page numbers, running headers and tables of
+fitted, and kept apart where it would. Lines with wide gaps that stand below each other
+are rows of a table, `a | b | c`. Page numbers, running headers and tables of
 contents are left out, and how many lines that were stands in the metadata.
 """
 
 from __future__ import annotations
 
-import ctypes
 import re
 from bisect import bisect_right
 from collections import Counter
 from itertools import pairwise
 from statistics import median
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING
 
 from groundtune.core.errors import DataError
 from groundtune.core.values import Block, Document
+from groundtune.data.pdf_lines import pdf_lines
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from groundtune.data.compose import Kind
+    from groundtune.data.pdf_lines import Line
 
 _HEADING_RATIO = 1.15
 """Font size of a heading, at least, over that of the body."""
@@ -31,25 +35,16 @@ _PAGE_NUMBER = re.compile(r"(?:[Pp]age )?(?:\d{1,4}|[ivxlc]{1,6})(?:(?: of |/)\d
 _BULLET = re.compile(r"(?:[•▪‣◦·\u2013*-]|\d{1,2}[.)])\s")
 _LEADER = re.compile(r"(?:\s?\.){5,}\s*\d*$")
 """The dots between an entry of a table of contents and its page."""
-_SOFT_BREAK = "\ufffe"
-"""What PDFium puts where a word was hyphenated at the end of a line."""
 _RUNNING_PAGES = 3
+_ALIGNED = 1.0
+"""How far the cells of a column may begin from each other, in font sizes."""
 _SENTENCE_ENDS = (".", "!", "?", ":", "”", '"')
-
-
-class _Line(NamedTuple):
-    text: str
-    left: float
-    right: float
-    baseline: float
-    size: float
-    page: int
 
 
 def read_pdf(raw: bytes, *, name: str, where: str) -> Document:
     """Read a PDF.
 
-    Metadata: `pages`, `page_starts` (offset in the text at which each page begins,
+    Metadata: `page_count`, `page_starts` (offset in the text at which each page begins,
     see `page_of`) and `dropped_lines`.
 
     Raises:
@@ -59,8 +54,9 @@ def read_pdf(raw: bytes, *, name: str, where: str) -> Document:
         raise DataError(
             "empty file", fix="remove it, or fetch the PDF again", where=where
         )
-    pages, title = _extract(raw, where=where)
+    pages, fields = pdf_lines(raw, where=where)
     kept, dropped = _without_running_lines(pages)
+    kept = [_with_tables(lines) for lines in kept]
     if not any(kept):
         raise DataError(
             f"no text on its {len(pages)} page(s): it may be a scan",
@@ -72,14 +68,16 @@ def read_pdf(raw: bytes, *, name: str, where: str) -> Document:
     return Document(
         id=name,
         text=text,
-        title=title or (text[first.start : first.end] if first else ""),
+        title=fields.get("title", "")
+        or (text[first.start : first.end] if first else ""),
         blocks=tuple(blocks),
         metadata={
             "path": name,
-            "format": "pdf",
-            "pages": str(len(pages)),
+            "source_format": "pdf",
+            "page_count": str(len(pages)),
             "page_starts": ",".join(map(str, page_starts)),
             "dropped_lines": str(dropped),
+            **fields,
         },
     )
 
@@ -92,70 +90,40 @@ def page_of(metadata: dict[str, str], offset: int) -> int | None:
     return max(1, bisect_right([int(start) for start in raw.split(",")], offset))
 
 
-def _extract(raw: bytes, *, where: str) -> tuple[list[list[_Line]], str]:
-    """Lines of each page, and the title that the file names."""
-    import pypdfium2
-    import pypdfium2.raw as pdfium
+def _with_tables(lines: list[Line]) -> list[Line]:
+    """The lines of a page, those marked that are rows of a table.
 
-    try:
-        file = pypdfium2.PdfDocument(raw)
-        pages = [_page_lines(file[number], number) for number in range(len(file))]
-        title = str(file.get_metadata_value("Title")).strip()
-    except pypdfium2.PdfiumError as error:
-        if getattr(error, "err_code", None) == pdfium.FPDF_ERR_PASSWORD:
-            raise DataError(
-                "encrypted: a password is needed to read it",
-                fix="save a copy without a password, for example: "
-                "qpdf --decrypt --password=... in.pdf out.pdf",
-                where=where,
-            ) from error
-        raise DataError(
-            f"not a readable PDF: {error}",
-            fix="fetch it again, or repair it, for example: qpdf in.pdf out.pdf",
-            where=where,
-        ) from error
-    # Word processors name a file there, not a title.
-    is_name = title.casefold() in {"untitled", "(anonymous)"} or "." in title[-5:]
-    return pages, "" if is_name else title
+    Rows are neighbours with as many cells, which begin or end below each other. Three
+    of two cells make a table, or two of more.
+    """
+    result = list(lines)
+    start = 0
+    while start < len(lines):
+        stop = start + 1
+        while stop < len(lines) and _same_columns(lines[stop - 1], lines[stop]):
+            stop += 1
+        if stop - start >= (3 if len(lines[start].cells) < 3 else 2):
+            for number in range(start, stop):
+                text = " | ".join(cell.text for cell in lines[number].cells)
+                row = number - start + 1
+                result[number] = lines[number]._replace(text=text, row=row)
+        start = stop
+    return result
 
 
-def _page_lines(page: Any, number: int) -> list[_Line]:  # noqa: ANN401 (untyped library)
-    import pypdfium2.raw as pdfium
-
-    view = page.get_textpage()
-    text: str = view.get_text_range()
-    lines: list[_Line] = []
-    position = 0
-    for piece in text.split("\r\n"):
-        # PDFium counts in UTF-16 units.
-        units = len(piece.encode("utf-16-le", "surrogatepass")) // 2
-        clean = piece.replace(_SOFT_BREAK, "").replace("\0", "").strip()
-        if clean:
-            lead = len(piece) - len(piece.lstrip())
-            tail = len(piece) - len(piece.rstrip())
-            first = pdfium.FPDFText_GetCharIndexFromTextIndex(view.raw, position + lead)
-            last = pdfium.FPDFText_GetCharIndexFromTextIndex(
-                view.raw, position + units - 1 - tail
-            )
-            x, y = ctypes.c_double(), ctypes.c_double()
-            pdfium.FPDFText_GetCharOrigin(view.raw, first, x, y)
-            box = pdfium.FS_RECTF()
-            pdfium.FPDFText_GetLooseCharBox(view.raw, last, box)
-            size = pdfium.FPDFText_GetFontSize(view.raw, first)
-            matrix = pdfium.FS_MATRIX()
-            if pdfium.FPDFText_GetMatrix(view.raw, first, matrix):
-                size *= (matrix.b**2 + matrix.d**2) ** 0.5
-            clean = clean.encode("utf-16-le", "surrogatepass").decode(
-                "utf-16-le", "replace"
-            )
-            lines.append(_Line(clean, x.value, box.right, y.value, size, number))
-        position += units + 2
-    return lines
+def _same_columns(line: Line, following: Line) -> bool:
+    if not line.cells or len(line.cells) != len(following.cells):
+        return False
+    near = _ALIGNED * line.size
+    return line.baseline > following.baseline and all(
+        abs(one.left - other.left) < near or abs(one.right - other.right) < near
+        for one, other in zip(line.cells, following.cells, strict=True)
+    )
 
 
 def _without_running_lines(
-    pages: Sequence[list[_Line]],
-) -> tuple[list[list[_Line]], int]:
+    pages: Sequence[list[Line]],
+) -> tuple[list[list[Line]], int]:
     """Drop page numbers, contents, and first and last lines that many pages share."""
     body = _body_size([line for lines in pages for line in lines])
     edges = [
@@ -165,7 +133,7 @@ def _without_running_lines(
     ]
     counts = Counter(edges)
     dropped = 0
-    kept: list[list[_Line]] = []
+    kept: list[list[Line]] = []
     for lines in pages:
         start, stop = 0, len(lines)
         if stop > 1 and _is_running(lines[-1], counts, len(pages)):
@@ -184,13 +152,13 @@ def _without_running_lines(
     return kept, dropped
 
 
-def _is_running(line: _Line, counts: Counter[str], pages: int) -> bool:
+def _is_running(line: Line, counts: Counter[str], pages: int) -> bool:
     if pages >= _RUNNING_PAGES and _PAGE_NUMBER.fullmatch(line.text):
         return True
     return counts[_DIGITS.sub("#", line.text)] >= max(_RUNNING_PAGES, 0.05 * pages)
 
 
-def _compose(pages: Sequence[list[_Line]]) -> tuple[str, list[Block], list[int]]:
+def _compose(pages: Sequence[list[Line]]) -> tuple[str, list[Block], list[int]]:
     """Join lines into blocks; also where each page begins in the text."""
     lines = [line for page in pages for line in page]
     body = _body_size(lines)
@@ -202,19 +170,23 @@ def _compose(pages: Sequence[list[_Line]]) -> tuple[str, list[Block], list[int]]
     length = 0
     for number, line in enumerate(lines):
         level = levels.get(round(line.size * 2), 0)
-        level = 0 if len(line.text) > _HEADING_CHARACTERS else level
+        level = 0 if len(line.text) > _HEADING_CHARACTERS or line.row else level
         joint = ""
         if number:
             before = lines[number - 1]
             joint = _joint(before, line, pitch=pitch, is_heading=level > 0)
-            if blocks[-1].level != level:
+            if blocks[-1].level != level or line.row == 1:
                 joint = "\n\n"
+            elif line.row or before.row:
+                joint = "\n" if line.row else "\n\n"
         parts.append(joint)
         length += len(joint)
         starts.setdefault(line.page, length)
-        kind: Literal["heading", "list", "paragraph"] = "paragraph"
+        kind: Kind = "paragraph"
         if level:
             kind = "heading"
+        elif line.row:
+            kind = "table"
         elif _BULLET.match(line.text):
             kind = "list"
         parts.append(line.text)
@@ -232,7 +204,7 @@ def _compose(pages: Sequence[list[_Line]]) -> tuple[str, list[Block], list[int]]
     return "".join(parts), blocks, page_starts[::-1]
 
 
-def _body_size(lines: Sequence[_Line]) -> float:
+def _body_size(lines: Sequence[Line]) -> float:
     """The font size in which most characters are set."""
     weights: Counter[int] = Counter()
     for line in lines:
@@ -240,7 +212,7 @@ def _body_size(lines: Sequence[_Line]) -> float:
     return weights.most_common(1)[0][0] / 2 if weights else 0.0
 
 
-def _usual_pitch(lines: Sequence[_Line], body: float) -> float:
+def _usual_pitch(lines: Sequence[Line], body: float) -> float:
     """Distance of two lines of body text, in the units of the page."""
     gaps = [
         before.baseline - after.baseline
@@ -251,7 +223,7 @@ def _usual_pitch(lines: Sequence[_Line], body: float) -> float:
     return median(positive) if positive else 1.2 * max(body, 1)
 
 
-def _heading_levels(lines: Sequence[_Line], body: float) -> dict[int, int]:
+def _heading_levels(lines: Sequence[Line], body: float) -> dict[int, int]:
     """Level of each font size that is clearly above the body's, 1 for the largest."""
     sizes = sorted(
         {
@@ -265,7 +237,7 @@ def _heading_levels(lines: Sequence[_Line], body: float) -> dict[int, int]:
     return {size: min(rank, 6) for rank, size in enumerate(sizes, start=1)}
 
 
-def _joint(before: _Line, line: _Line, *, pitch: float, is_heading: bool) -> str:
+def _joint(before: Line, line: Line, *, pitch: float, is_heading: bool) -> str:
     """What stands between two lines: a space, a line end, or a blank line."""
     gap = before.baseline - line.baseline
     same_page = before.page == line.page

@@ -5,18 +5,23 @@ Reads nothing from disk: `data.read` hands the bytes over.
 
 from __future__ import annotations
 
+import codecs
 import re
+from typing import NamedTuple
 
 from groundtune.core.errors import DataError
 from groundtune.core.values import Block, Document
 
-_BOM = b"\xef\xbb\xbf"
+_BOM = codecs.BOM_UTF8
+_WIDE_BOMS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _PARAGRAPH = re.compile(r"\S(?:.*\S)?(?:[ \t\r]*\n[ \t]*\S(?:.*\S)?)*+")
 _TITLE_CHARACTERS = 120
 
 
 def decode(raw: bytes, *, where: str) -> str:
     """Decode UTF-8; a byte order mark is dropped, nothing else is changed.
+
+    UTF-16 is read where its byte order mark says so: that is no guess.
 
     Args:
         raw: The bytes of the file.
@@ -26,11 +31,12 @@ def decode(raw: bytes, *, where: str) -> str:
         DataError: The bytes are not UTF-8, hold a NUL, or are only white space.
     """
     mark = len(_BOM) if raw.startswith(_BOM) else 0
+    is_wide = len(raw) > 2 and raw.startswith(_WIDE_BOMS)
     try:
-        text = raw[mark:].decode("utf-8")
+        text = raw.decode("utf-16") if is_wide else raw[mark:].decode("utf-8")
     except UnicodeDecodeError as error:
         raise DataError(
-            f"not UTF-8 at byte {error.start + mark}",
+            f"not {'UTF-16' if is_wide else 'UTF-8'} at byte {error.start + mark}",
             fix="convert it, for example: "
             f"iconv -f latin1 -t utf-8 '{where}' > converted",
             where=where,
@@ -44,6 +50,24 @@ def decode(raw: bytes, *, where: str) -> str:
     if not text or text.isspace():
         raise DataError("empty file", fix="remove it, or put text into it", where=where)
     return text
+
+
+class Line(NamedTuple):
+    """A line of a text, and where it begins."""
+
+    text: str
+    """Without its line end."""
+    start: int
+
+
+def text_lines(text: str) -> list[Line]:
+    """The lines of a text; only a line feed, with or without a return, ends one."""
+    lines: list[Line] = []
+    start = 0
+    for line in text.split("\n"):
+        lines.append(Line(line.removesuffix("\r"), start))
+        start += len(line) + 1
+    return lines
 
 
 def whole_characters(text: str, *, field: str, where: str) -> str:
@@ -88,5 +112,5 @@ def read_text(raw: bytes, *, name: str, where: str) -> Document:
         text=text,
         title=first if is_title else "",
         blocks=tuple(blocks),
-        metadata={"path": name, "format": "text"},
+        metadata={"path": name, "source_format": "text"},
     )

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from groundtune.core.values import Block, Passage, Span
 from groundtune.data.read_markdown import heading_title
+from groundtune.data.read_rst import rst_heading_title
 from groundtune.data.read_text import paragraphs
 from groundtune.data.sentences import sentence_spans
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from groundtune.core.protocols import Tokenizer
     from groundtune.core.values import Document
 
+_HEADING_TITLES = {"markdown": heading_title, "rst": rst_heading_title}
+"""Formats whose headings stand in the text with their marks."""
 _RECOUNT_MARGIN = 8
 """Some tokenizers see a text cut out of its surroundings a few tokens longer."""
 
@@ -224,13 +227,13 @@ def _between(ends: Sequence[int], start: int, end: int) -> int:
 def _units(document: Document, cutter: _Cutter) -> Iterator[_Unit]:
     """Blocks with their headings and sizes; large ones in pieces."""
     headings: list[tuple[int, str]] = []
-    is_markdown = document.metadata.get("format") == "markdown"
+    clean = _HEADING_TITLES.get(document.metadata.get("source_format", ""))
     blocks = _whole(document)
     following = [*(block.start for block in blocks[1:]), len(document.text)]
     for block, stop in zip(blocks, following, strict=False):
         if block.kind == "heading":
             raw = document.text[block.start : block.end]
-            title = heading_title(raw) if is_markdown else " ".join(raw.split())
+            title = clean(raw) if clean else " ".join(raw.split())
             while headings and headings[-1][0] >= block.level:
                 headings.pop()
             headings.append((block.level, title))

@@ -40,7 +40,12 @@ def is_squad(path: Path) -> bool:
             start = stream.read(_PEEK_BYTES)
     except OSError:
         return False
-    head = start.removeprefix(b"\xef\xbb\xbf").lstrip()
+    return looks_like_squad(start)
+
+
+def looks_like_squad(raw: bytes) -> bool:
+    """Whether bytes begin as SQuAD JSON does; looks at the first 64 KiB only."""
+    head = raw[:_PEEK_BYTES].removeprefix(b"\xef\xbb\xbf").lstrip()
     return head.startswith(b"{") and b'"data"' in head and b'"paragraphs"' in head
 
 
@@ -50,7 +55,21 @@ def read_squad_documents(path: Path) -> list[Document]:
     Raises:
         DataError: The file is not SQuAD JSON.
     """
-    return [_document(article, path) for article in _articles(path)]
+    return squad_documents(_read(path), name=path.name, where=str(path))
+
+
+def squad_documents(raw: bytes, *, name: str, where: str) -> list[Document]:
+    """`read_squad_documents` of bytes.
+
+    Args:
+        raw: The bytes of the file.
+        name: The file, as the documents' metadata name it.
+        where: The file, as an error names it.
+
+    Raises:
+        DataError: They are not SQuAD JSON.
+    """
+    return [_document(article, name) for article in _articles(raw, where=where)]
 
 
 def read_squad_cases(path: Path) -> list[QaCase]:
@@ -61,13 +80,13 @@ def read_squad_cases(path: Path) -> list[QaCase]:
     """
     return [
         _case(question, paragraph, title, f"{paragraph.where}.qas[{number}]")
-        for title, paragraphs in _articles(path)
+        for title, paragraphs in _articles(_read(path), where=str(path))
         for paragraph in paragraphs
         for number, question in enumerate(paragraph.questions)
     ]
 
 
-def _document(article: _Article, path: Path) -> Document:
+def _document(article: _Article, name: str) -> Document:
     title = article.title.replace("_", " ")
     parts = [title]
     blocks = [Block("heading", 0, len(title), 1)]
@@ -82,7 +101,7 @@ def _document(article: _Article, path: Path) -> Document:
         text="\n\n".join(parts),
         title=title,
         blocks=tuple(blocks),
-        metadata={"path": path.name, "format": "squad"},
+        metadata={"path": name, "source_format": "squad"},
     )
 
 
@@ -113,38 +132,41 @@ def _case(raw: object, paragraph: _Paragraph, title: str, where: str) -> QaCase:
     )
 
 
-def _articles(path: Path) -> list[_Article]:
+def _read(path: Path) -> bytes:
     try:
-        raw = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise DataError(
             error.strerror or str(error), fix="check the path", where=str(path)
         ) from error
+
+
+def _articles(raw: bytes, *, where: str) -> list[_Article]:
     try:
-        root = json.loads(decode(raw, where=str(path)))
+        root = json.loads(decode(raw, where=where))
     except json.JSONDecodeError as error:
         raise DataError(
             f"not JSON: {error.msg}",
             fix="fetch or write the file again",
-            where=f"{path}:{error.lineno}",
+            where=f"{where}:{error.lineno}",
         ) from error
     except RecursionError as error:
-        raise DataError("nested too deeply", fix=_FIX, where=str(path)) from error
+        raise DataError("nested too deeply", fix=_FIX, where=where) from error
     articles: list[_Article] = []
     seen: dict[str, int] = {}
-    for number, item in enumerate(_field(root, "data", list, str(path))):
-        where = f"{path}: data[{number}]"
-        title = _field(item, "title", str, where).strip() or f"article {number + 1}"
+    for number, item in enumerate(_field(root, "data", list, where)):
+        place = f"{where}: data[{number}]"
+        title = _field(item, "title", str, place).strip() or f"article {number + 1}"
         seen[title] = seen.get(title, 0) + 1
         if seen[title] > 1:
             title = f"{title} ({seen[title]})"
         paragraphs = [
-            _paragraph(entry, f"{where}.paragraphs[{index}]")
-            for index, entry in enumerate(_field(item, "paragraphs", list, where))
+            _paragraph(entry, f"{place}.paragraphs[{index}]")
+            for index, entry in enumerate(_field(item, "paragraphs", list, place))
         ]
         articles.append(_Article(title, paragraphs))
     if not articles:
-        raise DataError("no articles in it", fix=_FIX, where=str(path))
+        raise DataError("no articles in it", fix=_FIX, where=where)
     return articles
 
 
