@@ -36,6 +36,7 @@ class IngestReport:
     unchanged: int = 1
     passages: int = 9
     failed: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass

@@ -87,7 +87,7 @@ def test_unreadable_document_is_reported_and_the_others_go_in(
     assert "UTF-8" in report.failed[0].reason
 
 
-@pytest.mark.parametrize("content", [None, b"\xff\xfe\x00\x01", b"  \n"])
+@pytest.mark.parametrize("content", [None, b"caf\xe9 \xff\xfe\x00", b"  \n"])
 def test_nothing_to_read_is_an_error_that_makes_nothing(
     tmp_path: Path, embedder: Embedder, content: bytes | None
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import zlib
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -54,11 +55,14 @@ class WordEmbedder:
         rows = np.zeros((len(texts), self.dim), np.float32)
         for number, text in enumerate(texts):
             words = [0, *self.tokenizer.encode(text)]
-            total = sum(
-                np.random.default_rng(word).standard_normal(self.dim) for word in words
-            )
+            total = sum(_direction(word, self.dim) for word in words)
             rows[number] = total / np.linalg.norm(total)
         return rows
+
+
+@lru_cache(maxsize=10_000)
+def _direction(word: int, dim: int) -> npt.NDArray[np.float64]:
+    return np.random.default_rng(word).standard_normal(dim)
 
 
 def make_document(name: str, *paragraphs: str, title: str = "") -> Document:

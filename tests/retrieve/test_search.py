@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from statistics import median
 from typing import TYPE_CHECKING
 
 import pytest
@@ -123,11 +124,11 @@ def test_hybrid_is_the_convex_combination_of_its_lists(
         return {hit.passage.document: hit.score for hit in hits}
 
     dense, words, hybrid = scores("dense"), scores("bm25"), scores("hybrid")
-    low, high = min(dense.values()), max(dense.values())
+    middle, high = median(dense.values()), max(dense.values())
 
     assert hybrid == {
         name: pytest.approx(
-            0.3 * (dense[name] - low) / (high - low)
+            0.3 * max(0.0, dense[name] - middle) / (high - middle)
             + 0.7 * words.get(name, 0.0) / max(words.values()),
             abs=1e-6,
         )
@@ -199,6 +200,8 @@ def test_reader_in_hand_sees_a_commit_after_refresh(
         ({"alpha": 1.5}, "retrieval.alpha"),
         ({"mode": "magic"}, "retrieval.mode"),
         ({"k": 9, "candidates": 5}, "retrieval.candidates"),
+        ({"mmr": 1.5}, "retrieval.mmr"),
+        ({"widen": "page"}, "retrieval.widen"),
     ],
 )
 def test_settings_out_of_range_are_refused(

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import signal
+import sys
+import threading
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from groundtune.cli.options import ANY_PATH, EXISTING, embedder_option, example
+from groundtune.cli.options import (
+    ANY_PATH,
+    EXISTING,
+    embedder_option,
+    example,
+    retrieval_options,
+)
 from groundtune.cli.output import (
     answer_fields,
     citation_lines,
@@ -18,7 +27,11 @@ from groundtune.cli.output import (
 from groundtune.cli.progress import ProgressDisplay
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+    from types import FrameType
+
+    from groundtune.retrieve.source import IngestReport
 
 SOME_FAILED = 3
 """Exit code of `ingest` when some documents could not be read: that of DataError."""
@@ -27,7 +40,7 @@ SOME_FAILED = 3
 @click.command(
     epilog=example("groundtune ingest docs/ --kb handbook"),
 )
-@click.argument("paths", nargs=-1, required=True, type=EXISTING)
+@click.argument("paths", nargs=-1, required=True, type=ANY_PATH)
 @click.option(
     "--kb", required=True, type=ANY_PATH, help="Folder of the knowledge base."
 )
@@ -40,6 +53,15 @@ SOME_FAILED = 3
 @click.option(
     "--delete", is_flag=True, help="Also remove documents that PATHS no longer hold."
 )
+@click.option("--yes", is_flag=True, help="Agree to delete many documents at once.")
+@click.option(
+    "--retry-failed",
+    is_flag=True,
+    help="Read only what failed, or was not finished, the last time.",
+)
+@click.option(
+    "--watch", is_flag=True, help="Go on, and follow every change until Ctrl-C."
+)
 @json_option
 @click.pass_context
 def ingest(
@@ -49,20 +71,44 @@ def ingest(
     kb: Path,
     model: str,
     delete: bool,
+    yes: bool,
+    retry_failed: bool,
+    watch: bool,
     as_json: bool,
 ) -> None:
     """Make a knowledge base, or bring it up to date.
 
-    PATHS are files and folders of txt, Markdown, HTML and PDF. Documents that have not
-    changed are skipped. A document that cannot be read is reported, the others are
-    taken, and the exit code is 3.
+    PATHS are folders, files, patterns such as 'docs/**/*.md', a git checkout, a sitemap
+    file, or - for a list of paths on standard input. Documents are compared by content:
+    unchanged ones are skipped, moved ones keep their vectors. A document that cannot be
+    read is reported and its earlier version stays, the others are taken, and the exit
+    code is 3. To delete more than 20 documents and a third of all is asked about first.
     """
+    if watch:
+        if retry_failed:
+            raise click.UsageError("--watch and --retry-failed exclude each other")
+        _follow(
+            paths, kb=kb, model=model, delete=delete, confirm=_asker(yes), json=as_json
+        )
+        return
     from groundtune.recipes.ingest import ingest as ingest_recipe
 
     with ProgressDisplay() as progress:
         report = ingest_recipe(
-            paths, kb=kb, model=model, delete=delete, progress=progress
+            paths,
+            kb=kb,
+            model=model,
+            delete=delete,
+            retry_failed=retry_failed,
+            confirm=_asker(yes, progress),
+            progress=progress,
         )
+    _show_ingest(report, as_json=as_json)
+    if report.failed:
+        ctx.exit(SOME_FAILED)
+
+
+def _show_ingest(report: IngestReport, *, as_json: bool) -> None:
     counts = {
         "added": report.added,
         "updated": report.updated,
@@ -78,8 +124,67 @@ def ingest(
         click.echo(", ".join(f"{count} {name}" for name, count in counts.items()))
     for document, reason in report.failed:
         click.echo(f"not read: {document}: {reason}", err=True)
-    if report.failed:
-        ctx.exit(SOME_FAILED)
+    for warning in report.warnings:
+        click.echo(f"warning: {warning}", err=True)
+
+
+def _asker(
+    yes: bool,  # noqa: FBT001 (what the flag says)
+    progress: ProgressDisplay | None = None,
+) -> Callable[[int, int], bool]:
+    """What is asked before a mass delete: a person at a terminal, else the flag."""
+
+    def ask(going: int, held: int) -> bool:
+        if yes:
+            return True
+        if progress is None or not (sys.stdin.isatty() and sys.stderr.isatty()):
+            return False
+        progress.pause()
+        return click.confirm(
+            f"{going} of {held} documents are no longer there. Delete them?", err=True
+        )
+
+    return ask
+
+
+def _follow(
+    paths: tuple[Path, ...],
+    *,
+    kb: Path,
+    model: str,
+    delete: bool,
+    confirm: Callable[[int, int], bool],
+    json: bool,
+) -> None:
+    """Ingest until Ctrl-C; an update that has begun is finished first."""
+    from groundtune.recipes.watch import watch as watch_recipe
+
+    stop = threading.Event()
+
+    def interrupted(_signal: int, _frame: FrameType | None) -> None:
+        # A second Ctrl-C does not wait.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        stop.set()
+
+    before = signal.signal(signal.SIGINT, interrupted)
+    try:
+        with ProgressDisplay() as progress:
+            reports = watch_recipe(
+                paths,
+                kb=kb,
+                stop=stop,
+                model=model,
+                delete=delete,
+                confirm=confirm,
+                on_error=lambda error: progress.tell(f"groundtune: {error}"),
+                progress=progress,
+            )
+            for report in reports:
+                _show_ingest(report, as_json=json)
+                progress.tell("watching; stop with Ctrl-C")
+    finally:
+        signal.signal(signal.SIGINT, before)
+    click.echo("stopped watching", err=True)
 
 
 @click.command(
@@ -96,14 +201,38 @@ def ingest(
     type=click.IntRange(min=1),
     help="Passages to show.",
 )
+@retrieval_options
 @embedder_option
 @json_option
-def search(*, query: str, kb: Path, k: int, embedder: str, as_json: bool) -> None:
-    """Find the passages that fit a query best."""
+def search(
+    *,
+    query: str,
+    kb: Path,
+    k: int,
+    where: str,
+    embedder: str,
+    as_json: bool,
+    **changes: Any,  # noqa: ANN401 (settings of retrieval, each of its own type)
+) -> None:
+    """Find the passages that fit a query best.
+
+    How it ranks was chosen for the knowledge base, or is the default; options change
+    it for this search. --where chooses documents by what is known of them (lang, date,
+    author, title, and whatever their files say) and by their name: document.
+    """
+    from groundtune.recipes.search import chosen_settings
     from groundtune.recipes.search import search as search_recipe
 
     with ProgressDisplay() as progress:
-        hits = search_recipe(query, kb=kb, k=k, model=embedder, progress=progress)
+        hits = search_recipe(
+            query,
+            kb=kb,
+            k=k,
+            model=embedder,
+            where=where,
+            settings=chosen_settings(kb, **changes),
+            progress=progress,
+        )
     if as_json:
         print_json({"hits": [hit_fields(hit) for hit in hits]})
     else:
@@ -136,6 +265,7 @@ def search(*, query: str, kb: Path, k: int, embedder: str, as_json: bool) -> Non
     type=click.Choice(["openvino", "transformers"]),
     help="What runs the model.",
 )
+@retrieval_options
 @embedder_option
 @json_option
 def ask(
@@ -144,9 +274,11 @@ def ask(
     kb: Path,
     model: str,
     k: int | None,
+    where: str,
     runtime: str,
     embedder: str,
     as_json: bool,
+    **changes: Any,  # noqa: ANN401 (settings of retrieval, each of its own type)
 ) -> None:
     """Answer a question from a knowledge base, with citations.
 
@@ -154,6 +286,7 @@ def ask(
     characters in it that the answer rests on.
     """
     from groundtune.recipes.ask import ask as ask_recipe
+    from groundtune.recipes.search import chosen_settings
 
     streamed: list[str] = []
 
@@ -168,6 +301,8 @@ def ask(
             model=model,
             embedder=embedder,
             k=k,
+            where=where,
+            settings=chosen_settings(kb, **changes),
             runtime=runtime,
             on_text=None if as_json else show,
             progress=progress,

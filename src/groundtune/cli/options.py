@@ -35,6 +35,45 @@ def embedder_option(command: _Command) -> _Command:
     return option(command)
 
 
+def retrieval_options(command: _Command) -> _Command:
+    """Give a verb that searches the options that change how it does."""
+    options = [
+        click.option(
+            "--where",
+            default="",
+            help="Only these documents, such as: lang = en and date >= 2024-01-01 and "
+            'document like "guides/*".',
+        ),
+        click.option(
+            "--mode",
+            default=None,
+            type=click.Choice(["hybrid", "dense", "bm25"]),
+            help="What to rank by.  [default: as chosen for the knowledge base]",
+        ),
+        click.option(
+            "--mmr",
+            default=None,
+            type=click.FloatRange(0, 1),
+            help="Prefer passages unlike each other: 1 is relevance alone.",
+        ),
+        click.option(
+            "--widen",
+            default=None,
+            type=click.Choice(["none", "neighbours", "section"]),
+            help="Add what stands around a passage.",
+        ),
+        click.option(
+            "--rerank",
+            default=None,
+            metavar="MODEL",
+            help="Cross-encoder that reads the best passages again: a model folder.",
+        ),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
 def example(line: str) -> str:
     """The end of a verb's help: one line that works as it stands."""
     # A backspace alone on a line tells click to leave what follows unwrapped.

@@ -60,6 +60,12 @@ class ProgressDisplay:
         else:
             self._write(label, done, total)
 
+    def pause(self) -> None:
+        """Take the bars away, so that a question can be asked."""
+        if self._bars is not None:
+            self._bars.stop()
+            self._bars, self._steps = None, {}
+
     def tell(self, text: str) -> None:
         """Write a line of its own above the bars."""
         if self._bars is not None:

@@ -8,6 +8,7 @@ from typing import Literal, get_args
 from groundtune.core.errors import ConfigError
 
 SearchMode = Literal["hybrid", "dense", "bm25"]
+Widening = Literal["none", "neighbours", "section"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,10 +18,17 @@ class RetrievalSettings:
     k: int = 3
     """Passages that a question gets."""
     mode: SearchMode = "hybrid"
-    alpha: float = 0.5
+    alpha: float = 0.6
     """Weight of the dense score in `hybrid`; BM25 has the rest."""
-    candidates: int = 100
+    candidates: int = 200
     """Passages that each of the two lists puts forward, at least `k`."""
+    mmr: float | None = None
+    """Weight of relevance in maximal marginal relevance: 1 ranks by relevance alone,
+    less prefers passages unlike those above them; None: off."""
+    widen: Widening = "none"
+    """What is added around a hit: the passages beside it, or its section."""
+    rerank: str = ""
+    """Cross-encoder that reads the best again: a model folder; empty: off."""
 
     def __post_init__(self) -> None:
         if self.k < 1:
@@ -38,6 +46,18 @@ class RetrievalSettings:
                 f"alpha is {self.alpha}",
                 fix="use 0 (BM25 alone) to 1 (dense alone)",
                 where="retrieval.alpha",
+            )
+        if self.mmr is not None and not 0.0 <= self.mmr <= 1.0:
+            raise ConfigError(
+                f"mmr is {self.mmr}",
+                fix="use 0 (unlike each other) to 1 (relevance alone), or leave it out",
+                where="retrieval.mmr",
+            )
+        if self.widen not in get_args(Widening):
+            raise ConfigError(
+                f"unknown widening {self.widen!r}",
+                fix=f"use one of {', '.join(get_args(Widening))}",
+                where="retrieval.widen",
             )
         if self.candidates < self.k:
             raise ConfigError(

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from groundtune.augment.prompt import PROMPT_VERSION, SENTENCES
-from groundtune.config.retrieval import RetrievalSettings
 from groundtune.core.errors import ConfigError, ModelLoadError
 from groundtune.core.protocols import silent
 from groundtune.core.values import QaCase
 from groundtune.recipes.ingest import DEFAULT_EMBEDDER
+from groundtune.recipes.search import chosen_settings
 from groundtune.store.files import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from groundtune.config.retrieval import RetrievalSettings
     from groundtune.core.protocols import Progress
     from groundtune.core.values import Answer
     from groundtune.store.models import ModelFolder
@@ -32,6 +33,8 @@ def ask(
     model: str = DEFAULT_GENERATOR,
     embedder: str = DEFAULT_EMBEDDER,
     k: int | None = None,
+    where: str = "",
+    settings: RetrievalSettings | None = None,
     runtime: str = "openvino",
     on_text: Callable[[str], None] | None = None,
     progress: Progress = silent,
@@ -43,27 +46,36 @@ def ask(
         kb: Folder of the knowledge base.
         model: Generator: catalog name, folder (a tuned one, say) or hub id.
         embedder: The embedding model that made the knowledge base.
-        k: Passages to read; None: the default of retrieval.
+        k: Passages to read; None: as the settings say.
+        where: Which documents may be read, as `retrieve.filter` describes; empty: all.
+        settings: How to retrieve; None: as it was chosen for this knowledge base.
         runtime: Engine that runs the generator.
         on_text: Called with each piece of the answer as it is written.
         progress: Told about models that are fetched.
 
     Raises:
-        ConfigError: The question is empty, or `k` below 1.
+        ConfigError: The question is empty, `k` below 1, or `where` is no filter.
         StoreError: There is no knowledge base, or another embedder made it.
         ModelLoadError: A model cannot be opened, or was tuned for another prompt.
         DownloadError: A model is not here and cannot be fetched.
         GenerationError: The engine failed.
     """
+    from groundtune.recipes.optimization.switching import embedder_of
+    from groundtune.retrieve.filter import parse_filter
     from groundtune.retrieve.index import KnowledgeBase
     from groundtune.store.models import open_model
     from groundtune.systems.build import SystemSpec, build_system
 
     if not question.strip():
         raise ConfigError("the question is empty", fix="ask something", where="ask")
-    settings = RetrievalSettings() if k is None else RetrievalSettings(k=k)
-    # The cheap check first: a wrong path should not wait for a model.
+    # The cheap checks first: a wrong path or filter should not wait for a model.
+    if where.strip():
+        parse_filter(where)
     KnowledgeBase.open(kb)
+    settings = settings or chosen_settings(kb)
+    if k is not None:
+        settings = replace(settings, k=k, candidates=max(settings.candidates, k))
+    embedder = embedder_of(kb, embedder)
     open_model(embedder, kind="embedder", progress=progress)
     generator = open_model(model, kind="generator", progress=progress)
     system = build_system(
@@ -74,6 +86,7 @@ def ask(
             kb=str(kb),
             embedder=embedder,
             retrieval=asdict(settings),
+            where=where,
             runtime=runtime,
             max_tokens=_ANSWER_TOKENS,
         )

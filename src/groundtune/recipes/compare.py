@@ -123,7 +123,13 @@ def compare(  # the command line's options, one for one
         # 2) Index the documents and search for every case, once for all arms.
         kb_path = kb or out / "kb"
         if kb is None:
-            indexed = ingest(docs, kb=kb_path, model=embedder, progress=progress)
+            indexed = ingest(
+                docs,
+                kb=kb_path,
+                model=embedder,
+                progress=progress,
+                exclude=sources.case_files,
+            )
             _refuse_unread(indexed.failed)
 
         # 3) Base first: what the published weights do, told in the way they like best.

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
-from groundtune.config.retrieval import RetrievalSettings
 from groundtune.core.errors import ConfigError
 from groundtune.core.protocols import silent
 from groundtune.recipes.ingest import DEFAULT_EMBEDDER, open_embedding_model
@@ -12,6 +12,7 @@ from groundtune.recipes.ingest import DEFAULT_EMBEDDER, open_embedding_model
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from groundtune.config.retrieval import RetrievalSettings
     from groundtune.core.protocols import Embedder, Progress
     from groundtune.core.values import Hit
 
@@ -22,6 +23,7 @@ def search(
     kb: Path,
     k: int = 10,
     model: str | Embedder = DEFAULT_EMBEDDER,
+    where: str = "",
     settings: RetrievalSettings | None = None,
     progress: Progress = silent,
 ) -> list[Hit]:
@@ -32,15 +34,19 @@ def search(
         kb: Folder of the knowledge base.
         k: Most hits to return.
         model: The embedding model that made the knowledge base.
-        settings: How to rank; its own `k` does not count here.
+        where: Which documents may be found, as `retrieve.filter` describes; empty: all.
+        settings: How to rank; its own `k` does not count here. None: as it was chosen
+            for this knowledge base.
         progress: Told about a model that has to be fetched.
 
     Raises:
-        ConfigError: The query is empty or `k` below 1.
+        ConfigError: The query is empty, `k` below 1, or `where` is no filter.
         StoreError: There is no knowledge base, or another model made it.
         ModelLoadError: The model cannot be opened.
         DownloadError: The model is not here and cannot be fetched.
     """
+    from groundtune.recipes.optimization.switching import embedder_of
+    from groundtune.retrieve.filter import parse_filter
     from groundtune.retrieve.index import KnowledgeBase
     from groundtune.retrieve.search import HybridRetriever
 
@@ -48,8 +54,28 @@ def search(
         raise ConfigError("the query is empty", fix="say what to look for")
     if k < 1:
         raise ConfigError(f"k is {k}", fix="use at least 1 hit", where="search -k")
-    # The cheap check first: a wrong path should not wait for a model.
+    # The cheap checks first: a wrong path or filter should not wait for a model.
+    only = parse_filter(where) if where.strip() else None
     base = KnowledgeBase.open(kb)
-    embedder = open_embedding_model(model, progress=progress)
-    retriever = HybridRetriever(base, embedder, settings or RetrievalSettings())
-    return retriever.search(query, k=k)
+    settings = settings or chosen_settings(kb)
+    embedder = open_embedding_model(embedder_of(kb, model), progress=progress)
+    return HybridRetriever(base, embedder, settings).search(query, k=k, where=only)
+
+
+def chosen_settings(kb: Path, **changes: Any) -> RetrievalSettings:  # noqa: ANN401 (values of settings)
+    """The settings chosen for a knowledge base, with some of them changed.
+
+    Args:
+        kb: Its folder.
+        changes: Settings by name; None leaves a setting as it was chosen.
+
+    Raises:
+        ConfigError: The chosen settings are damaged, or a change is out of range.
+    """
+    from groundtune.retrieve.settings import read_settings
+
+    chosen = read_settings(kb)
+    wanted = {name: value for name, value in changes.items() if value is not None}
+    if "k" in wanted:
+        wanted["candidates"] = max(chosen.candidates, wanted["k"])
+    return replace(chosen, **wanted)

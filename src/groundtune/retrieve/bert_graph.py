@@ -194,7 +194,8 @@ class _Layers:
         thought = self.ops.add(seen, self.linear(wide, f"{name}.output.dense"))
         return self.norm(thought, f"{name}.output.LayerNorm")
 
-    def embeddings(self, ids: Any) -> Any:  # noqa: ANN401
+    def embeddings(self, ids: Any, *, types: Any = None) -> Any:  # noqa: ANN401
+        """Token states before the first layer; without `types` all tokens are of 0."""
         import numpy as np
 
         zero, one = (self.ops.constant(np.int64(i)) for i in (0, 1))
@@ -205,16 +206,28 @@ class _Layers:
             ids,
             zero,
         )
-        # One text alone is all of type 0, so its type row is added once for all.
-        fixed = (
-            self.array("embeddings.position_embeddings.weight")
-            + self.array("embeddings.token_type_embeddings.weight")[0]
-        )
+        fixed = self.array("embeddings.position_embeddings.weight")
+        kinds = self.array("embeddings.token_type_embeddings.weight")
+        if types is None:
+            # One text alone is all of type 0, so its type row is added once for all.
+            fixed = fixed + kinds[0]
+        else:
+            kind = self.ops.gather(self.ops.constant(kinds), types, zero)
+            words = self.ops.add(words, kind)
         position = self.ops.gather(self.ops.constant(fixed), places, zero)
         return self.norm(
             self.ops.add(words, self.ops.unsqueeze(position, zero)),
             "embeddings.LayerNorm",
         )
+
+    def head(self, states: Any) -> Any:  # noqa: ANN401
+        """The classification head over the first token: `(1, 1, labels)`."""
+        import numpy as np
+
+        first = self.ops.constant(np.array([0], np.int64))
+        token = self.ops.gather(states, first, self.ops.constant(np.int64(1)))
+        pooled = self.ops.tanh(self.linear(token, "pooler.dense"))
+        return self.linear(pooled, "classifier")
 
 
 def pool(states: Any, *, pooling: str) -> Any:  # noqa: ANN401 (a graph node)
@@ -257,3 +270,38 @@ def build_bert(
     unit = pool(node, pooling=pooling)
     model: Any = ov.Model  # its type stubs contradict each other
     return model([ops.result(unit)], [ids], "bert")
+
+
+def build_cross_encoder(
+    weights: Mapping[str, Floats], shape: BertShape, *, where: str
+) -> ov.Model:
+    """Build a cross-encoder: token ids and types `(1, tokens)` to one logit `(1, 1)`.
+
+    Args:
+        weights: As `read_weights` gives them.
+        shape: As the model's `config.json` says.
+        where: The model folder, for messages.
+
+    Raises:
+        ModelLoadError: A weight is missing, or the head gives more than one score.
+    """
+    import numpy as np
+    import openvino as ov
+
+    make = _Layers(weights, shape, where)
+    labels = len(make.array("classifier.bias"))
+    if labels != 1:
+        raise ModelLoadError(
+            f"the model sorts into {labels} classes, and a reranker gives one score",
+            fix="use a cross-encoder with one label, such as the ms-marco ones",
+            where=where,
+        )
+    ops = make.ops
+    ids = ops.parameter([1, -1], np.int64, name="input_ids")
+    types = ops.parameter([1, -1], np.int64, name="token_type_ids")
+    node = make.embeddings(ids, types=types)
+    for number in range(shape.layers):
+        node = make.layer(node, f"encoder.layer.{number}")
+    logit = ops.squeeze(make.head(node), ops.constant(np.array([1], np.int64)))
+    model: Any = ov.Model  # its type stubs contradict each other
+    return model([ops.result(logit)], [ids, types], "cross-encoder")

@@ -1,22 +1,23 @@
 """What LanceDB leaves to its user: fsync, repair of a torn head, errors with a remedy.
 
 LanceDB commits by renaming a manifest into place and never calls fsync, so a power cut
-may take what was acknowledged, or leave an empty manifest at the head of the table. The
-`Barrier` makes a commit durable before it is acknowledged; `quarantine_head` puts an
-unreadable head aside. What the tables hold is not known here.
+may take what was acknowledged, or leave a head of the table whose files are missing or
+empty. The `Barrier` makes a commit durable before it is acknowledged; `put_aside` takes
+a head away that never was. What the tables hold is not known here.
 """
 
 from __future__ import annotations
 
+import os
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from groundtune.core.errors import StoreError
 from groundtune.store.files import explained, sync_file, sync_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
-    from pathlib import Path
+    from collections.abc import Generator, Iterable
 
 _NEWEST_FIRST = (1 << 64) - 1
 """Manifests are named by this number minus their version, so that they sort so."""
@@ -61,7 +62,8 @@ def _as_store_error(error: BaseException, where: Path) -> StoreError:
     first = message.strip().splitlines()[0] if message.strip() else type(error).__name__
     return StoreError(
         f"the knowledge base cannot be used: {first[:300]}",
-        fix="restore the folder from a copy, or delete it and ingest again",
+        fix="see what is left with `groundtune kb verify`, then `groundtune kb "
+        "rebuild` or `groundtune kb restore`",
         where=str(where),
     )
 
@@ -75,58 +77,81 @@ class Barrier:
     def __init__(self, root: Path) -> None:
         self._root = root
         # Starts empty: files of a commit that was never acknowledged count as new.
-        self._synced: set[Path] = set()
+        # Names as text, because a large table has tens of thousands.
+        self._synced: set[str] = set()
 
-    def sync(self) -> None:
+    def trust(self, files: Iterable[Path]) -> None:
+        """Take these files for durable: the ledger says so."""
+        self._synced.update(map(str, files))
+
+    def sync(self) -> list[Path]:
         """Sync every file that is new, then the folders that name them.
+
+        Returns:
+            The new files.
 
         Raises:
             StoreError: The disk refused.
         """
         folders = {self._root.parent, self._root}
-        found: set[Path] = set()
+        found: set[str] = set()
+        new: list[Path] = []
         with explained(self._root):
-            for file in self._root.rglob("*"):
-                if file.is_dir():
-                    if file not in self._synced:
-                        folders |= {file, file.parent}
-                    found.add(file)
-                    continue
-                found.add(file)
-                if file not in self._synced:
-                    sync_file(file)
-                    folders.add(file.parent)
+            for place, _, files in os.walk(self._root):
+                here = Path(place)
+                paths = [os.path.join(place, name) for name in files]  # noqa: PTH118 (many)
+                fresh = [path for path in paths if path not in self._synced]
+                for path in fresh:
+                    sync_file(Path(path))
+                if fresh or place not in self._synced:
+                    folders |= {here, here.parent}
+                new += map(Path, fresh)
+                found.update(paths, [place])
             for folder in sorted(folders):
                 sync_folder(folder)
-        self._synced = found
+        # A hint on the newest version is the one file that is written again.
+        self._synced = {path for path in found if "latest_version_hint" not in path}
+        return sorted(new)
 
 
-def quarantine_head(table: Path, *, acknowledged: int) -> str:
-    """Rename the newest manifest of a table away; an older version then opens.
+def manifest_path(table: Path, version: int) -> Path:
+    """The file that makes a version of a table what it is."""
+    return table / "_versions" / f"{_NEWEST_FIRST - version:020d}.manifest"
 
-    Only a version that was never acknowledged is put aside. Nothing is deleted.
 
-    Args:
-        table: The table's folder.
-        acknowledged: Newest version that a writer reported as durable.
-
-    Returns:
-        Name of the manifest that was put aside; empty where that would lose
-        acknowledged work, or where there is none.
-    """
-    versions = table / "_versions"
-    if not versions.is_dir():
-        return ""
-    heads = sorted(
+def _heads(versions: Path) -> list[Path]:
+    """Manifests, the newest first."""
+    return sorted(
         path
         for path in versions.glob("*.manifest")
         if path.stem.isdigit() and len(path.stem) == len(str(_NEWEST_FIRST))
     )
-    if not heads or _NEWEST_FIRST - int(heads[0].stem) <= acknowledged:
-        return ""
+
+
+def put_aside(table: Path, *, above: int, most: int = 1 << 62) -> list[str]:
+    """Rename the manifests of versions that nobody acknowledged; older ones then count.
+
+    After a power cut such a version may open and still miss files. Nothing is deleted.
+
+    Args:
+        table: The table's folder.
+        above: Newest version that a writer reported as durable; if it is not there,
+            nothing is done.
+        most: How many to put aside, the newest first.
+
+    Returns:
+        Names of the manifests.
+    """
+    versions = table / "_versions"
+    if not manifest_path(table, above).exists():
+        # What was acknowledged is gone: nothing better than the head is left.
+        return []
+    heads = [p for p in _heads(versions) if _NEWEST_FIRST - int(p.stem) > above]
     with explained(table):
-        heads[0].rename(heads[0].with_suffix(".manifest.quarantined"))
-        for hint in versions.glob("latest_version_hint*"):
-            hint.rename(hint.with_name(f"{hint.name}.quarantined"))
-        sync_folder(versions)
-    return heads[0].name
+        for head in heads[:most]:
+            head.rename(head.with_suffix(".manifest.quarantined"))
+        if heads:
+            for hint in versions.glob("latest_version_hint*"):
+                hint.unlink()
+            sync_folder(versions)
+    return [head.name for head in heads[:most]]

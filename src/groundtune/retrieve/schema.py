@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from groundtune.core.errors import StoreError
 from groundtune.core.fingerprint import canonical_json, text_sha256
-from groundtune.core.values import Block, Document, Passage
+from groundtune.core.values import Block, Document, Hit, Passage
+from groundtune.data.languages import guess_language
+from groundtune.retrieve.words import DEFAULT_LANGUAGE, language_code, terms
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -22,8 +24,14 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-PASSAGE_COLUMNS = ["id", "document", "start", "end", "text", "text_sha256", "heading"]
+_SHOWN = ["id", "document", "start", "end", "text", "heading", "metadata"]
+"""What of a row reaches a person or a prompt."""
+PASSAGE_COLUMNS = [*_SHOWN, "seal"]
+HIT_COLUMNS = PASSAGE_COLUMNS
 CATALOGUE_COLUMNS = ["document", "content", "text_hash", "source"]
+TERMS, TERMS_INDEX = "terms", "terms_idx"
+"""Column that the BM25 index is made over, and the name that the engine gives it."""
+VECTOR, VECTOR_INDEX = "vector", "vector_idx"
 
 
 class StoredDocument(NamedTuple):
@@ -49,6 +57,10 @@ class PreparedDocument:
     source: str
     blob: str
     """What `unpack_document` reads."""
+    metadata: str = "{}"
+    """What filters and hits see of it: a JSON object of texts."""
+    lang: str = DEFAULT_LANGUAGE
+    """Language by which its words are stemmed."""
     passages: tuple[Passage, ...] = field(default=(), repr=False)
 
 
@@ -80,12 +92,21 @@ def pack_document(document: Document) -> PreparedDocument:
             "metadata": metadata,
         }
     )
+    known = dict(metadata)
+    if document.title:
+        known.setdefault("title", document.title)
+    # A language that the reader gave is believed; one that is guessed may be unknown.
+    lang = language_code(known.get("lang", "")) or guess_language(document.text)
+    if lang:
+        known["lang"] = lang
     return PreparedDocument(
         id=document.id,
         content=text_sha256(blob),
         text_hash=text_sha256(document.text),
         source=source,
         blob=blob,
+        metadata=json.dumps(known, sort_keys=True, ensure_ascii=False),
+        lang=lang or DEFAULT_LANGUAGE,
     )
 
 
@@ -117,9 +138,12 @@ def table_schema(dim: int) -> Any:  # noqa: ANN401 (pyarrow has no types)
             pa.field("start", number, nullable=False),
             pa.field("end", number, nullable=False),
             pa.field("text", text, nullable=False),
-            pa.field("text_sha256", text, nullable=False),
+            pa.field("seal", text, nullable=False),
             pa.field("heading", text, nullable=False),
             pa.field("search_text", text, nullable=False),
+            pa.field("lang", text, nullable=False),
+            pa.field("metadata", text, nullable=False),
+            pa.field("terms", text, nullable=False),
             pa.field("vector", pa.list_(pa.float32(), dim), nullable=False),
         ]
     )
@@ -132,7 +156,7 @@ def to_table(
     import pyarrow as pa
 
     dim = int(vectors_P_D.shape[1])
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "id": passage.id,
             "key": document_key(document.id),
@@ -143,13 +167,17 @@ def to_table(
             "start": passage.start,
             "end": passage.end,
             "text": passage.text,
-            "text_sha256": text_sha256(passage.text),
             "heading": passage.heading,
             "search_text": search_text(passage),
+            "lang": document.lang,
+            "metadata": document.metadata,
+            "terms": terms(search_text(passage), [document.lang]),
         }
         for document in documents
         for passage in document.passages
     ]
+    for row in rows:
+        row["seal"] = _seal(row)
     assert len(rows) == len(vectors_P_D), "one vector for each passage"
     schema = table_schema(dim)
     plain = pa.Table.from_pylist(rows, schema=schema.remove(len(schema) - 1))
@@ -168,17 +196,21 @@ def vectors_of(
     return column.flatten().to_numpy(zero_copy_only=False).reshape(-1, dim)
 
 
+def _seal(row: Mapping[str, Any]) -> str:
+    """Hash of all that is shown of a row."""
+    return text_sha256(canonical_json([row[name] for name in _SHOWN]))
+
+
 def to_passage(row: Mapping[str, Any], *, where: str) -> Passage:
     """A row as a passage, checked against the hash that it was stored with.
 
     Raises:
-        StoreError: The text is not what was stored: the disk or a program changed it.
+        StoreError: It is not what was stored: the disk or a program changed it.
     """
-    if text_sha256(row["text"]) != row["text_sha256"]:
+    if _seal(row) != row["seal"]:
         raise StoreError(
-            f"a passage of {row['document']!r} is damaged: its text does not match "
-            "its hash",
-            fix="check the disk, delete the knowledge base and ingest again",
+            f"a passage of {row['document']!r} is damaged: it does not match its hash",
+            fix=f"check the disk, then groundtune kb rebuild {where}",
             where=where,
         )
     return Passage(
@@ -189,3 +221,13 @@ def to_passage(row: Mapping[str, Any], *, where: str) -> Passage:
         text=row["text"],
         heading=row["heading"],
     )
+
+
+def to_hit(row: Mapping[str, Any], *, score: float, where: str) -> Hit:
+    """A row as a hit; see `to_passage`.
+
+    Raises:
+        StoreError: The text is not what was stored.
+    """
+    passage = to_passage(row, where=where)
+    return Hit(passage=passage, score=score, metadata=json.loads(row["metadata"]))

@@ -11,7 +11,7 @@ import errno
 import fcntl
 import json
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from groundtune.core.errors import DataError, StoreError
@@ -209,7 +209,8 @@ def write_lock(path: Path) -> Generator[None]:
                 fix="wait for it to end, or stop it",
                 where=str(path.parent),
             ) from error
-        stream.truncate(0)
-        stream.write(str(os.getpid()))
-        stream.flush()
+        # Who holds it is a courtesy, and a full disk may refuse it.
+        with suppress(OSError):
+            os.ftruncate(stream.fileno(), 0)
+            os.write(stream.fileno(), str(os.getpid()).encode())
         yield

@@ -16,6 +16,7 @@ from groundtune.config.retrieval import RetrievalSettings
 from groundtune.core.values import Hit, Passage
 from groundtune.generate.engines import open_engine
 from groundtune.retrieve.embed import open_embedder
+from groundtune.retrieve.filter import parse_filter
 from groundtune.retrieve.index import KnowledgeBase
 from groundtune.retrieve.search import HybridRetriever
 from groundtune.store.models import open_model
@@ -42,6 +43,8 @@ class SystemSpec:
     embedder: str = ""
     retrieval: dict[str, Any] = field(default_factory=dict[str, Any])
     """A `RetrievalSettings` as `dataclasses.asdict` gives it."""
+    where: str = ""
+    """Which documents may be found, as `retrieve.filter` describes; empty: all."""
     given: dict[str, list[dict[str, Any]]] | None = None
     """Passages by case id, in place of retrieval."""
     runtime: str = "openvino"
@@ -69,7 +72,8 @@ def build_system(spec: SystemSpec) -> KnowledgeSystem:
         settings = RetrievalSettings(**spec.retrieval)
         embedder = open_embedder(folder)
         kb = KnowledgeBase.open(Path(spec.kb), embedder=embedder)
-        retriever = HybridRetriever(kb, embedder, settings)
+        where = parse_filter(spec.where) if spec.where.strip() else None
+        retriever = HybridRetriever(kb, embedder, settings, where=where)
         evidence = Retrieved(retriever, settings.k)
     return KnowledgeSystem(
         spec.name, engine, builder, evidence=evidence, max_tokens=spec.max_tokens

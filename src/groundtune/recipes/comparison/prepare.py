@@ -65,6 +65,12 @@ class Sources:
                 where="compare",
             )
 
+    @property
+    def case_files(self) -> tuple[Path, ...]:
+        """Files of cases, which may lie among the documents and must not be read."""
+        named = (self.cases, self.train, self.dev, self.test)
+        return tuple(path for path in named if path is not None)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
@@ -162,7 +168,7 @@ def _read(sources: Sources, settings: CompareSettings) -> Splits:
 def _documents_fingerprint(sources: Sources) -> str:
     if sources.kb is not None:
         return fingerprint({"kb": file_sha256(sources.kb / "kb.json")})
-    found = find_documents(sources.docs)
+    found = find_documents(sources.docs, exclude=sources.case_files)
     return fingerprint([[file.name, file_sha256(file.path)] for file in found.files])
 
 
