@@ -34,6 +34,18 @@ VERBS = {
         "groundtune.cli.knowledge:ask",
         "Answer a question from a knowledge base, with citations.",
     ),
+    "kb": (
+        "groundtune.cli.keeping:kb",
+        "Look after a knowledge base: verify, rebuild, back up, restore.",
+    ),
+    "evaluate": (
+        "groundtune.cli.retrieval:evaluate",
+        "Measure retrieval on labelled queries, with intervals.",
+    ),
+    "optimize": (
+        "groundtune.cli.retrieval:optimize",
+        "Choose the retrieval settings that do best on labelled questions.",
+    ),
     "tune": (
         "groundtune.cli.training:tune",
         "Fine-tune a model on labelled cases.",

@@ -115,7 +115,8 @@ def tune(
         beside = out.with_name(f".{out.name}.evidence")
         if docs:
             kb = out.with_name(f"{out.name}-kb")
-            ingest(docs, kb=kb, model=embedder, progress=progress)
+            cases = tuple(path for path in (train, dev, test) if path is not None)
+            ingest(docs, kb=kb, model=embedder, progress=progress, exclude=cases)
         found = _search(sides, kb, embedder, chosen, beside=beside, progress=progress)
         job = _Tuning(
             name=generator.name,

@@ -76,6 +76,31 @@ def load(model: ModelFolder, *, dtype: torch.dtype, attention: str = "eager") ->
     """
     require_tune_extra()
     from transformers import AutoModelForCausalLM
+
+    return _open(AutoModelForCausalLM, model, dtype=dtype, attention=attention)
+
+
+def load_encoder(model: ModelFolder) -> Any:  # noqa: ANN401 (as above)
+    """Open an embedding model for training, in fp32.
+
+    Raises:
+        MissingExtraError: The extra `tune` is not installed.
+        ModelLoadError: It has no safetensors, or transformers cannot open it.
+    """
+    require_tune_extra()
+    import torch
+    from transformers import AutoModel
+
+    if model.weights.suffix != ".safetensors":
+        raise ModelLoadError(
+            "an ONNX export cannot be trained",
+            fix="start from a model with safetensors, such as all-minilm-l6-v2",
+            where=str(model.path),
+        )
+    return _open(AutoModel, model, dtype=torch.float32, attention="sdpa")
+
+
+def _open(kind: Any, model: ModelFolder, *, dtype: torch.dtype, attention: str) -> Any:  # noqa: ANN401 (as above)
     from transformers.utils.logging import (
         disable_progress_bar,
         enable_progress_bar,
@@ -85,7 +110,7 @@ def load(model: ModelFolder, *, dtype: torch.dtype, attention: str = "eager") ->
     shown = is_progress_bar_enabled()
     disable_progress_bar()
     try:
-        return AutoModelForCausalLM.from_pretrained(
+        return kind.from_pretrained(
             model.path,
             dtype=dtype,
             attn_implementation=attention,

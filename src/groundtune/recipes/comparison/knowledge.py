@@ -6,19 +6,24 @@ once, with the settings that all arms share. Later steps read the file that is l
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from groundtune.config.retrieval import RetrievalSettings
 from groundtune.core.errors import DataError
 from groundtune.core.values import Hit, Passage, QaCase
 from groundtune.data.cases import read_cases
 from groundtune.data.gold import GoldFinder, holds_answer
+from groundtune.measure.retrieval import first_rank
+from groundtune.recipes.optimization.judge import CaseJudge, Query
+from groundtune.recipes.optimization.measured import choose_alpha
 from groundtune.retrieve.embed import open_embedder
 from groundtune.retrieve.index import KnowledgeBase
 from groundtune.retrieve.search import HybridRetriever
+from groundtune.retrieve.settings import SETTINGS, read_settings
 from groundtune.store.files import write_json
 from groundtune.store.models import open_model
 from groundtune.tune.examples import Evidence
@@ -26,12 +31,10 @@ from groundtune.tune.examples import Evidence
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from groundtune.config.retrieval import RetrievalSettings
     from groundtune.core.protocols import Embedder
     from groundtune.recipes.child import Channel
 
 _SIDES = ("train", "dev", "test")
-_ALPHAS = (0.3, 0.5, 0.7, 0.9)
 _CHOICE_CASES = 200
 _TRAINING_HITS = 12
 """Hits kept for a training case: distractors, and passages to ask about in vain."""
@@ -71,7 +74,7 @@ def gather_evidence(job: KnowledgeJob, channel: Channel) -> dict[str, float]:
     sides = {s: read_cases(f) if f.exists() else [] for s, f in files.items()}
     channel.progress("choosing retrieval settings on dev cases", 0, None)
     tried = [*sides["dev"], *sides["train"]][:_CHOICE_CASES]
-    settings, choice = choose_alpha(tried, kb, embedder, job.retrieval, gold=gold)
+    settings, choice = _chosen(job, kb, embedder, tried, gold=gold)
     retriever = HybridRetriever(kb, embedder, settings)
     rng = np.random.default_rng(job.seed)
     drawn = min(settings.k, len(passages))
@@ -109,46 +112,40 @@ def gather_evidence(job: KnowledgeJob, channel: Channel) -> dict[str, float]:
     return figures
 
 
-def choose_alpha(
-    cases: Sequence[QaCase],
+def _chosen(
+    job: KnowledgeJob,
     kb: KnowledgeBase,
     embedder: Embedder,
-    settings: RetrievalSettings,
+    cases: Sequence[QaCase],
     *,
     gold: GoldFinder,
 ) -> tuple[RetrievalSettings, dict[str, float]]:
-    """Set the weight of the dense score by reciprocal rank on cases that are not test.
+    """The settings of all arms: those chosen for the base, or a weight set on cases.
 
-    A weight other than the one given must earn its place: ties keep what was given.
-
-    Returns:
-        The settings, and mean reciprocal rank among the first `k` by weight.
+    Settings that the caller gave go before those that stand in the base.
     """
-    known = [(case, right) for case in cases if (right := gold.find(case))]
-    if settings.mode != "hybrid" or not known:
-        return settings, {}
-    scores: dict[str, float] = {}
-    best, best_score = settings, -1.0
-    for alpha in (settings.alpha, *(a for a in _ALPHAS if a != settings.alpha)):
-        tried = replace(settings, alpha=alpha)
-        found = HybridRetriever(kb, embedder, tried).search_many(
-            [case.question for case, _ in known], k=settings.k
-        )
-        ranks = [
-            _rank(right, hits) for (_, right), hits in zip(known, found, strict=True)
-        ]
-        score = sum(1 / rank for rank in ranks if rank) / len(ranks)
-        scores[f"alpha {alpha}"] = round(score, 4)
-        if score > best_score + 1e-9:
-            best, best_score = tried, score
-    return best, scores
+    if job.retrieval == RetrievalSettings() and (kb.path / SETTINGS).exists():
+        return read_settings(kb.path), {}
+    known = [case for case in cases if gold.find(case)]
+    sources = {case.source for case in known}
+    judge = CaseJudge(known, {name: kb.document_text(name) for name in sources})
+    queries = [Query(case.id, case.question, case.source) for case in known]
+    return choose_alpha(kb, embedder, job.retrieval, queries=queries, judge=judge)
 
 
 def _rank(right: Sequence[Passage], hits: Sequence[Hit]) -> int | None:
-    """Place of the first right passage among the hits, from 1."""
-    ids = {passage.id for passage in right}
-    places = (n for n, hit in enumerate(hits, start=1) if hit.passage.id in ids)
-    return next(places, None)
+    """Place of the first hit that holds a right passage, from 1.
+
+    By document and span, since a hit may be wider than the passage that was found.
+    """
+
+    def holds(hit: Passage) -> bool:
+        return any(
+            hit.document == p.document and hit.start <= p.start and p.end <= hit.end
+            for p in right
+        )
+
+    return first_rank([holds(hit.passage) for hit in hits])
 
 
 def gold_of(

@@ -1,0 +1,1 @@
+"""The steps of `optimize` and of `tune retrieval`: judging, trying, switching."""
