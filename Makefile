@@ -20,7 +20,7 @@ NOT_LOCKED := torch triton cuda-bindings cuda-pathfinder cuda-toolkit \
 	nvidia-nccl-cu12 nvidia-nccl-cu13 nvidia-nvjitlink nvidia-nvjitlink-cu12 \
 	nvidia-nvshmem-cu12 nvidia-nvshmem-cu13 nvidia-nvtx nvidia-nvtx-cu12
 
-.PHONY: help setup models demo test test-slow check bench docs lock clean
+.PHONY: help setup models demo test test-slow test-durability check bench docs lock clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*  ## ' $(MAKEFILE_LIST) | sed -E 's/:.*  ## /\t/' | expand -t 12
@@ -40,15 +40,20 @@ test: models  ## Run the tests, all but the slow ones
 test-slow: models  ## Run the tests that take minutes each
 	$(BIN)/pytest -m "slow and not gpu and not network" $(ARGS)
 
+test-durability: models  ## Kill, cut, fill and damage knowledge bases, in full (half an hour)
+	$(BIN)/pytest tests/durability -n0 -s $(ARGS)
+
 check: setup  ## Lint, format, types, layers
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 	$(BIN)/lint-imports
 
-bench: models  ## Measure generation and embedding against the common libraries
+bench: models  ## Measure against the common libraries; SCIFACT=DIR for ingest and search
 	$(BIN)/python benchmarks/generate.py
 	$(BIN)/python benchmarks/embed.py
+	$(if $(SCIFACT),$(BIN)/python benchmarks/ingest.py $(SCIFACT))
+	$(if $(SCIFACT),$(BIN)/python benchmarks/search.py $(SCIFACT))
 
 docs: setup  ## Write docs/cli.md from the command line itself
 	$(BIN)/python scripts/make_docs.py
