@@ -64,14 +64,17 @@ Options:
   -h, --help  Show this message and exit.
 
 Verbs:
-  demo     Compare the four arms on a world of invented facts.
-  ingest   Make a knowledge base, or bring it up to date.
-  search   Find the passages that fit a query best.
-  ask      Answer a question from a knowledge base, with citations.
-  tune     Fine-tune a model on labelled cases.
-  compare  Measure plain, rag, tuned and both on the same cases.
-  report   Show a run again: a table here, an HTML page in its folder.
-  models   List the models known by name, or fetch one.
+  demo      Compare the four arms on a world of invented facts.
+  ingest    Make a knowledge base, or bring it up to date.
+  search    Find the passages that fit a query best.
+  ask       Answer a question from a knowledge base, with citations.
+  kb        Look after a knowledge base: verify, rebuild, back up, restore.
+  evaluate  Measure retrieval on labelled queries, with intervals.
+  optimize  Choose the retrieval settings that do best on labelled questions.
+  tune      Fine-tune a model on labelled cases.
+  compare   Measure plain, rag, tuned and both on the same cases.
+  report    Show a run again: a table here, an HTML page in its folder.
+  models    List the models known by name, or fetch one.
 
   Example:
     groundtune demo
@@ -87,7 +90,7 @@ Usage: groundtune [OPTIONS] VERB [ARGS]...
 Try 'groundtune --help' for help.
 
 Error: no verb named 'comapre'
-  fix: did you mean 'compare'? use one of demo, ingest, search, ask, tune, compare, report, models
+  fix: did you mean 'compare'? use one of demo, ingest, search, ask, kb, evaluate, optimize, tune, compare, report, models
 """)  # noqa: E501
 
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from groundtune.core.errors import ConfigError, StoreError
+from groundtune.recipes.following import watch
 from groundtune.recipes.ingest import ingest
-from groundtune.recipes.watch import watch
 from groundtune.retrieve.index import KnowledgeBase
 from groundtune.retrieve.states import read_states
 

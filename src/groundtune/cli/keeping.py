@@ -34,7 +34,7 @@ def kb() -> None:
 @json_option
 def status(*, path: Path, as_json: bool) -> None:
     """Show what it holds, what made it, and which documents failed."""
-    from groundtune.recipes.keep import status as status_recipe
+    from groundtune.recipes.kb import status as status_recipe
 
     found = status_recipe(path)
     if as_json:
@@ -75,7 +75,7 @@ def verify(ctx: click.Context, *, path: Path, as_json: bool) -> None:
     What is damaged is named with the command that mends it, and the exit code is 8.
     Nothing is changed.
     """
-    from groundtune.recipes.keep import verify as verify_recipe
+    from groundtune.recipes.kb import verify as verify_recipe
 
     with ProgressDisplay() as progress:
         report = verify_recipe(path, progress=progress)
@@ -126,7 +126,7 @@ def rebuild(
     The old tables stay in service until the new ones are complete. This also mends
     damaged tables and takes on what an older groundtune made.
     """
-    from groundtune.recipes.keep import rebuild as rebuild_recipe
+    from groundtune.recipes.kb import rebuild as rebuild_recipe
 
     with ProgressDisplay() as progress:
         report = rebuild_recipe(
@@ -155,7 +155,7 @@ def backup(*, path: Path, to: Path, as_json: bool) -> None:
     Writers need not stop. Every file is compared with its hash. The copy is a knowledge
     base that can be searched.
     """
-    from groundtune.recipes.keep import backup as backup_recipe
+    from groundtune.recipes.kb import backup as backup_recipe
 
     with ProgressDisplay() as progress:
         made = backup_recipe(path, to, progress=progress)
@@ -173,7 +173,7 @@ def restore(*, source: Path, path: Path, yes: bool, as_json: bool) -> None:
     Every file is compared with its hash first. Where a knowledge base is there, it
     stays in service until the last step.
     """
-    from groundtune.recipes.keep import restore as restore_recipe
+    from groundtune.recipes.kb import restore as restore_recipe
 
     with ProgressDisplay() as progress:
         made = restore_recipe(source, path, replace_base=yes, progress=progress)
@@ -191,8 +191,8 @@ def tag(*, path: Path, name: str, remove: bool, as_json: bool) -> None:
     It stands in KB/tags/NAME and can be searched and restored. No clean-up and no
     rebuild takes it away, and what is shared with later versions takes no space.
     """
-    from groundtune.recipes.keep import tag as tag_recipe
-    from groundtune.recipes.keep import untag as untag_recipe
+    from groundtune.recipes.kb import tag as tag_recipe
+    from groundtune.recipes.kb import untag as untag_recipe
 
     if remove:
         untag_recipe(path, name)
@@ -207,7 +207,7 @@ def tag(*, path: Path, name: str, remove: bool, as_json: bool) -> None:
 @json_option
 def tags(*, path: Path, as_json: bool) -> None:
     """List the versions that are kept."""
-    from groundtune.recipes.keep import tags as tags_recipe
+    from groundtune.recipes.kb import tags as tags_recipe
 
     found = tags_recipe(path)
     if as_json:
@@ -226,7 +226,7 @@ def maintain(*, path: Path, as_json: bool) -> None:
     Then the indices are asked for what a comparison of everything finds. After an
     ingest this runs by itself where it is due.
     """
-    from groundtune.recipes.keep import maintain as maintain_recipe
+    from groundtune.recipes.kb import maintain as maintain_recipe
 
     with ProgressDisplay() as progress:
         report = maintain_recipe(path, progress=progress)

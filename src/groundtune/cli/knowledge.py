@@ -157,7 +157,7 @@ def _follow(
     json: bool,
 ) -> None:
     """Ingest until Ctrl-C; an update that has begun is finished first."""
-    from groundtune.recipes.watch import watch as watch_recipe
+    from groundtune.recipes.following import watch as watch_recipe
 
     stop = threading.Event()
 
@@ -220,8 +220,8 @@ def search(
     it for this search. --where chooses documents by what is known of them (lang, date,
     author, title, and whatever their files say) and by their name: document.
     """
-    from groundtune.recipes.search import chosen_settings
     from groundtune.recipes.search import search as search_recipe
+    from groundtune.retrieve.settings import chosen_settings
 
     with ProgressDisplay() as progress:
         hits = search_recipe(
@@ -286,7 +286,7 @@ def ask(
     characters in it that the answer rests on.
     """
     from groundtune.recipes.ask import ask as ask_recipe
-    from groundtune.recipes.search import chosen_settings
+    from groundtune.retrieve.settings import chosen_settings
 
     streamed: list[str] = []
 

@@ -10,7 +10,6 @@ from groundtune.core.errors import ConfigError, ModelLoadError
 from groundtune.core.protocols import silent
 from groundtune.core.values import QaCase
 from groundtune.recipes.ingest import DEFAULT_EMBEDDER
-from groundtune.recipes.search import chosen_settings
 from groundtune.store.files import read_json
 
 if TYPE_CHECKING:
@@ -63,6 +62,7 @@ def ask(
     from groundtune.recipes.optimization.switching import embedder_of
     from groundtune.retrieve.filter import parse_filter
     from groundtune.retrieve.index import KnowledgeBase
+    from groundtune.retrieve.settings import read_settings
     from groundtune.store.models import open_model
     from groundtune.systems.build import SystemSpec, build_system
 
@@ -72,7 +72,7 @@ def ask(
     if where.strip():
         parse_filter(where)
     KnowledgeBase.open(kb)
-    settings = settings or chosen_settings(kb)
+    settings = settings or read_settings(kb)
     if k is not None:
         settings = replace(settings, k=k, candidates=max(settings.candidates, k))
     embedder = embedder_of(kb, embedder)

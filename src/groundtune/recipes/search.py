@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from groundtune.core.errors import ConfigError
 from groundtune.core.protocols import silent
@@ -49,6 +48,7 @@ def search(
     from groundtune.retrieve.filter import parse_filter
     from groundtune.retrieve.index import KnowledgeBase
     from groundtune.retrieve.search import HybridRetriever
+    from groundtune.retrieve.settings import read_settings
 
     if not query.strip():
         raise ConfigError("the query is empty", fix="say what to look for")
@@ -57,25 +57,6 @@ def search(
     # The cheap checks first: a wrong path or filter should not wait for a model.
     only = parse_filter(where) if where.strip() else None
     base = KnowledgeBase.open(kb)
-    settings = settings or chosen_settings(kb)
+    settings = settings or read_settings(kb)
     embedder = open_embedding_model(embedder_of(kb, model), progress=progress)
     return HybridRetriever(base, embedder, settings).search(query, k=k, where=only)
-
-
-def chosen_settings(kb: Path, **changes: Any) -> RetrievalSettings:  # noqa: ANN401 (values of settings)
-    """The settings chosen for a knowledge base, with some of them changed.
-
-    Args:
-        kb: Its folder.
-        changes: Settings by name; None leaves a setting as it was chosen.
-
-    Raises:
-        ConfigError: The chosen settings are damaged, or a change is out of range.
-    """
-    from groundtune.retrieve.settings import read_settings
-
-    chosen = read_settings(kb)
-    wanted = {name: value for name, value in changes.items() if value is not None}
-    if "k" in wanted:
-        wanted["candidates"] = max(chosen.candidates, wanted["k"])
-    return replace(chosen, **wanted)

@@ -6,7 +6,7 @@ otherwise. What the settings mean is in `config.retrieval`.
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from groundtune.config.retrieval import RetrievalSettings
@@ -40,6 +40,23 @@ def read_settings(kb_path: Path) -> RetrievalSettings:
             fix="choose them again with groundtune optimize, or delete the file",
             where=str(file),
         ) from error
+
+
+def chosen_settings(kb_path: Path, **changes: Any) -> RetrievalSettings:  # noqa: ANN401 (values of settings)
+    """The settings chosen for a knowledge base, with some of them changed.
+
+    Args:
+        kb_path: Its folder.
+        changes: Settings by name; None leaves a setting as it was chosen.
+
+    Raises:
+        ConfigError: The chosen settings are damaged, or a change is out of range.
+    """
+    chosen = read_settings(kb_path)
+    wanted = {name: value for name, value in changes.items() if value is not None}
+    if "k" in wanted:
+        wanted["candidates"] = max(chosen.candidates, wanted["k"])
+    return replace(chosen, **wanted)
 
 
 def write_settings(
