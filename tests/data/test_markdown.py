@@ -63,7 +63,7 @@ def test_blocks_of_a_page() -> None:
     found = shown(PAGE)
 
     assert [(kind, level) for kind, level, _ in found] == [
-        ("code", 0),
+        ("metadata", 0),
         ("heading", 1),
         ("paragraph", 0),
         ("heading", 2),

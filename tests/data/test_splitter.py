@@ -46,6 +46,19 @@ def test_a_section_becomes_a_passage_with_its_headings(tokenizer: Any) -> None:
     assert passages[0].text == f"# Guide\n\n## Install\n\n{sentence(10)}"
 
 
+def test_front_matter_is_no_passage_unless_there_is_nothing_else(
+    tokenizer: Any,
+) -> None:
+    front = "---\ntitle: Leave\ndate: 2025-03-01\n---\n"
+
+    def texts(text: str) -> list[str]:
+        cut = split_document(markdown(text), tokenizer=tokenizer, settings=SMALL)
+        return [passage.text for passage in cut]
+
+    assert texts(f"{front}# Leave\n\n28 days.\n") == ["# Leave\n\n28 days."]
+    assert texts(front) == [front.strip()]
+
+
 def test_paragraphs_that_together_pass_the_target_stay_apart(tokenizer: Any) -> None:
     one, other = sentence(11, "One"), sentence(12, "Other")
     document = read_text(f"{one}\n\n{other}".encode(), name="a", where="a")

@@ -24,7 +24,8 @@ class Span(NamedTuple):
 class Block(NamedTuple):
     """One structural unit of a document, as its reader saw it."""
 
-    kind: Literal["heading", "paragraph", "list", "code", "table"]
+    kind: Literal["heading", "paragraph", "list", "code", "table", "metadata"]
+    """`metadata` is text about the document, such as front matter: never a passage."""
     start: int
     """First character in `Document.text`."""
     end: int

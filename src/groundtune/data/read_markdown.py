@@ -108,7 +108,7 @@ class _Scanner:
 
     def _emit(
         self,
-        kind: Literal["heading", "paragraph", "list", "code", "table"],
+        kind: Literal["heading", "paragraph", "list", "code", "table", "metadata"],
         stop: int,
         *,
         level: int = 0,
@@ -127,7 +127,7 @@ class _Scanner:
             return
         for number in range(1, len(self.lines)):
             if self.lines[number].text.rstrip() in {"---", "..."}:
-                self._emit("code", number + 1)
+                self._emit("metadata", number + 1)
                 return
 
     def _fence_end(self, at: int, indent: int = 0) -> int:

@@ -254,7 +254,10 @@ def _units(document: Document, cutter: _Cutter) -> Iterator[_Unit]:
 
 
 def _whole(document: Document) -> list[Block]:
-    """The blocks, with paragraphs for text that no block covers, all trimmed."""
+    """The blocks, with paragraphs for text that no block covers, all trimmed.
+
+    Metadata is left out, unless there is nothing else.
+    """
     text = document.text
     found: list[Block] = []
     position = 0
@@ -267,7 +270,7 @@ def _whole(document: Document) -> list[Block]:
             )
         position = max(position, block.end)
     found.extend(paragraphs(text, position))
-    return found
+    return [block for block in found if block.kind != "metadata"] or found
 
 
 def _pack(units: Sequence[_Unit], settings: SplitterSettings) -> list[list[_Unit]]:
