@@ -121,11 +121,12 @@ def _parts(claim: _Claim) -> list[_Claim]:
 
 def _resolve(claim: _Claim, hits: Sequence[Hit]) -> Citation | None:
     named = [hits[number - 1] for number in claim.marks if 1 <= number <= len(hits)]
-    wanted = _Normal.of(claim.text).words
+    claimed = _Normal.of(claim.text)
+    wanted = claimed.words
     if not wanted:
         return None
     for hit in [*named, *hits]:
-        span = _where(wanted, hit.passage.text)
+        span = _where(claimed, hit.passage.text)
         if span is not None:
             return _cite(hit, span)
     best, best_share = None, 0.0
@@ -137,17 +138,25 @@ def _resolve(claim: _Claim, hits: Sequence[Hit]) -> Citation | None:
     return best if best_share >= _SUPPORT else None
 
 
-def _where(wanted: Sequence[str], passage: str) -> Span | None:
-    """Sentences of `passage` over which the words of an answer stand, in order."""
+def _where(claimed: _Normal, passage: str) -> Span | None:
+    """Sentences of `passage` over which the words of an answer stand, in order.
+
+    Case does not count, unless there is a choice: then the place wins where the words
+    are written alike.
+    """
     normal = _Normal.of(passage)
-    length = len(wanted)
-    first = wanted[0]
-    for at, word in enumerate(normal.words):
-        if word == first and normal.words[at : at + length] == tuple(wanted):
-            start = normal.spans[at].start
-            end = normal.spans[at + length - 1].end
-            return _widen(passage, Span(start, end))
-    return None
+    wanted, length = claimed.words, len(claimed.words)
+    places = [
+        at
+        for at, word in enumerate(normal.words)
+        if word == wanted[0] and normal.words[at : at + length] == wanted
+    ]
+    if not places:
+        return None
+    alike = (at for at in places if normal.raw[at : at + length] == claimed.raw)
+    at = next(alike, places[0])
+    end = normal.spans[at + length - 1].end
+    return _widen(passage, Span(normal.spans[at].start, end))
 
 
 def _widen(passage: str, span: Span) -> Span:
@@ -182,15 +191,19 @@ class _Normal(NamedTuple):
 
     words: tuple[str, ...]
     spans: tuple[Span, ...]
+    raw: tuple[str, ...]
+    """The words as they are written."""
 
     @classmethod
     def of(cls, text: str) -> _Normal:
         words: list[str] = []
         spans: list[Span] = []
+        raw: list[str] = []
         for match in _WORD.finditer(text.translate(_QUOTES)):
             word = unicodedata.normalize("NFKC", match[0]).casefold()
             if word in {"a", "an", "the"}:
                 continue
             words.append(word)
             spans.append(Span(*match.span()))
-        return cls(tuple(words), tuple(spans))
+            raw.append(match[0])
+        return cls(tuple(words), tuple(spans), tuple(raw))
