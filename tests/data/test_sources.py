@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -76,8 +75,6 @@ def git(folder: Path, *arguments: str) -> None:
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    if shutil.which("git") is None:
-        pytest.skip("git is not installed")
     folder = tmp_path / "repo"
     long = "long/" + "d" * 200 + "/" + "n" * 50 + ".md"
     for name in ("a.md", "docs/b.md", "docs/ü.txt", ".github/c.md", long, "gone.md"):
@@ -128,8 +125,6 @@ def test_a_damaged_index_is_an_error(checkout: Path) -> None:
 
 
 def test_a_checkout_without_tracked_documents_says_so(tmp_path: Path) -> None:
-    if shutil.which("git") is None:
-        pytest.skip("git is not installed")
     git(tmp_path, "init", "-q", str(tmp_path))
     write(tmp_path / "x.py")
     git(tmp_path, "add", ".")
