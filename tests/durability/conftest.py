@@ -16,6 +16,8 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import numpy as np
+
 HERE = Path(__file__).resolve().parent
 KILLED = -9
 
@@ -73,6 +75,21 @@ class Laboratory:
             "operations": operations,
             **options,
         }
+
+    def plan(
+        self, number: int, state: dict[str, str], rng: np.random.Generator
+    ) -> list[dict[str, Any]]:
+        """Forty operations from a state on, the first of them numbered `number`."""
+        self.acks.unlink(missing_ok=True)
+        operations: list[dict[str, Any]] = []
+        for at in range(number, number + 40):
+            operations.append(self.work.next_operation(at, state, rng))
+            state = self.work.after(operations[-1], state)
+        return operations
+
+    def acknowledged(self) -> int:
+        """How many operations the last writer was told are done."""
+        return self.acks.read_text().count("done") if self.acks.exists() else 0
 
     def states(
         self, operations: list[dict[str, Any]], state: dict[str, str]

@@ -7,7 +7,6 @@ document is as it was or as it should become. Which documents need it is decided
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -22,7 +21,7 @@ from groundtune.retrieve.schema import (
     unpack_document,
     vectors_of,
 )
-from groundtune.store.files import explained, sync_folder
+from groundtune.store.files import explained, replace_file, sync_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -152,7 +151,7 @@ def write_blobs(kb: KnowledgeBase, documents: Iterable[PreparedDocument]) -> Non
     with explained(folder):
         folder.mkdir(exist_ok=True)
         with ThreadPoolExecutor(_SYNCS_AT_ONCE) as pool:
-            for _ in pool.map(_write, new, new.values()):
+            for _ in pool.map(replace_file, new, new.values()):
                 pass
         sync_folder(folder)
 
@@ -162,16 +161,3 @@ def _holds(path: Path, raw: bytes) -> bool:
         return path.stat().st_size == len(raw) and path.read_bytes() == raw
     except OSError:
         return False
-
-
-def _write(path: Path, raw: bytes) -> None:
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with part.open("wb") as stream:
-            stream.write(raw)
-            stream.flush()
-            os.fsync(stream.fileno())
-        part.replace(path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise

@@ -70,19 +70,28 @@ def write_atomic(path: Path, data: bytes | str) -> None:
         StoreError: It could not be written; the old file is untouched.
     """
     raw = data.encode() if isinstance(data, str) else data
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     with explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with part.open("wb") as stream:
-                stream.write(raw)
-                stream.flush()
-                os.fsync(stream.fileno())
-            part.replace(path)
-        except BaseException:
-            part.unlink(missing_ok=True)
-            raise
+        replace_file(path, raw)
         sync_folder(path.parent)
+
+
+def replace_file(path: Path, raw: bytes) -> None:
+    """`write_atomic` for one of many: the caller makes the folder and syncs it once.
+
+    Raises:
+        OSError: It could not be written; the old file is untouched.
+    """
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with part.open("wb") as stream:
+            stream.write(raw)
+            stream.flush()
+            os.fsync(stream.fileno())
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
 
 
 def write_json(path: Path, value: object) -> None:

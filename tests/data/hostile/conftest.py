@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 SPOILT_COPIES = 24
 """Of each format, with bytes cut off, changed, doubled or taken out."""
+SECONDS = 30.0
 BYTES = 1 << 30
 
 
@@ -117,14 +118,34 @@ def foreign(kind: str, good: Mapping[str, bytes]) -> Iterator[tuple[str, bytes]]
 @pytest.fixture
 def read_each(tmp_path: Path) -> Callable[[Sequence[Any]], dict[str, float]]:
     """Reads documents, checks what must hold for all; the seconds that each took."""
+    return lambda documents: read_and_check(documents, tmp_path)
 
-    def read(documents: Sequence[Any]) -> dict[str, float]:
-        return read_all(documents, tmp_path)
+
+@pytest.fixture
+def read_some(read_each: Any) -> Callable[..., None]:
+    """Reads some of the documents that cost little."""
+
+    def read(documents: Sequence[Any], *, at_least: int) -> None:
+        cheap = [bad for bad in documents if not bad.is_costly]
+        seconds = read_each(cheap[:: len(cheap) // at_least])
+        assert len(seconds) >= at_least
+        assert max(seconds.values()) < SECONDS
 
     return read
 
 
-def read_all(documents: Sequence[Any], folder: Path) -> dict[str, float]:
+@pytest.fixture
+def read_all(read_each: Any) -> Callable[..., None]:
+    """Reads all of the documents, which must be so many and of different names."""
+
+    def read(documents: Sequence[Any], *, at_least: int) -> None:
+        assert len({bad.name for bad in documents}) == len(documents) >= at_least
+        assert max(read_each(documents).values()) < SECONDS
+
+    return read
+
+
+def read_and_check(documents: Sequence[Any], folder: Path) -> dict[str, float]:
     """Read each and check what must hold for all; returns the seconds of each."""
     (folder / "docs").mkdir()
     (folder / "beside").write_text("as it was")
