@@ -135,6 +135,65 @@ def test_another_size_of_passages_takes_the_place_of_the_old(
     assert not list(tmp_path.glob(".kb.size-*"))
 
 
+def test_an_adapter_is_taken_where_unseen_questions_gain(
+    tmp_path: Path, words: Any
+) -> None:
+    # Questions have words of their own for what the documents speak of, and there are
+    # several questions on each document.
+    folder = write_collection(tmp_path, questions=["xylo", "yarrow", "zephyr", "woad"])
+    kb = tmp_path / "kb"
+    report = optimize(kb=kb, beir=folder, embedder=words, trials=2)
+
+    adapter = report.query_adapter
+    assert adapter["taken"]
+    assert adapter["gain"]["difference"]["low"] > 0
+    assert report.test["chosen"]["value"] > report.test["default"]["value"] + 0.1
+    assert read_settings(kb).query_adapter == report.settings["query_adapter"] != ""
+    # Chosen again, nothing that the first adapter learned counts for it.
+    again = optimize(kb=kb, beir=folder, embedder=words, trials=2)
+    assert again.dev == report.dev
+    assert again.settings == report.settings
+
+
+def write_collection(tmp_path: Path, *, questions: Sequence[str]) -> Path:
+    """Documents on trades, and questions that name a trade by a word of their own."""
+    folder = tmp_path / "strange"
+    (folder / "qrels").mkdir(parents=True)
+    trades = [
+        "smith",
+        "weaver",
+        "baker",
+        "tanner",
+        "cooper",
+        "mason",
+        "potter",
+        "miller",
+        "fuller",
+        "glover",
+    ]
+    corpus = [
+        {"_id": trade, "title": trade, "text": f"The {trade} worked in the old town."}
+        for trade in trades
+    ]
+    asked = [
+        {"_id": f"{trade}-{word}-{side}", "text": f"{word}{side} {trade[::-1]}"}
+        for trade in trades
+        for word in questions
+        for side in ("train", "test")
+    ]
+    (folder / "corpus.jsonl").write_text("\n".join(map(json.dumps, corpus)))
+    (folder / "queries.jsonl").write_text("\n".join(map(json.dumps, asked)))
+    for side in ("train", "test"):
+        lines = [
+            f"{query['_id']}\t{query['_id'].split('-')[0]}\t1"
+            for query in asked
+            if query["_id"].endswith(side)
+        ]
+        file = folder / "qrels" / f"{side}.tsv"
+        file.write_text("\n".join(["query-id\tcorpus-id\tscore", *lines]))
+    return folder
+
+
 def test_a_small_space_is_a_grid() -> None:
     start = RetrievalSettings(alpha=0.5)
     space = Space(start=start, size=(200,), mmr=(None, 0.7))

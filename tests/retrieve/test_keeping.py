@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
 from groundtune.config.splitter import SplitterSettings
@@ -14,6 +15,11 @@ from groundtune.core.errors import ConfigError, DataError, StoreError
 from groundtune.data.read import UnreadableDocument
 from groundtune.retrieve.index import KnowledgeBase
 from groundtune.retrieve.maintenance import Caps, maintain, spot_check
+from groundtune.retrieve.query_adapter import (
+    QUERY_ADAPTERS,
+    QueryAdapter,
+    load_query_adapter,
+)
 from groundtune.retrieve.rebuild import rebuild
 from groundtune.retrieve.restore import restore
 from groundtune.retrieve.search import HybridRetriever
@@ -22,6 +28,7 @@ from groundtune.retrieve.source import Source
 from groundtune.retrieve.states import read_states
 from groundtune.retrieve.verify import verify
 from groundtune.store.files import read_json
+from groundtune.store.folders import remove_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -247,8 +254,11 @@ def test_backup_is_a_base_and_restores_what_was(
 ) -> None:
     (filled.path / "embedder").mkdir()
     (filled.path / "embedder" / "config.json").write_text("tuned for this base")
+    adapter = QueryAdapter(np.eye(4, dtype=np.float32))
+    learned = adapter.save(filled.path, embedder="words@0")
     made = backup(filled, tmp_path / "copy")
     assert (made.documents, made.passages) == (4, 8)
+    remove_folder(filled.path / QUERY_ADAPTERS)
     (filled.path / "embedder" / "config.json").write_text("tuned again")
     filled.update([document("d0", TIDES)], delete_missing=True)
 
@@ -266,6 +276,7 @@ def test_backup_is_a_base_and_restores_what_was(
     assert again.document_text("d0").startswith("0 Lamps")
     model = filled.path / "embedder" / "config.json"
     assert model.read_text() == "tuned for this base"
+    assert load_query_adapter(filled.path, learned, embedder="words@0")
     assert verify(filled.path).is_whole
     assert again.update([document("e", TIDES)], delete_missing=False).added == 1
     with pytest.raises(StoreError, match="something is here"):

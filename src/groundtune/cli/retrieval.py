@@ -140,7 +140,10 @@ def optimize(
 
     They are chosen on dev questions and reported once on test questions, against the
     settings before and against BM25 and vectors alone. search, ask and compare use
-    them from then on. If the command is stopped, run it again: it goes on where it was.
+    them from then on. A query adapter, a learned step on the vectors of questions, is
+    taken where questions that it has not seen are answered better with it.
+
+    If the command is stopped, run it again: it goes on where it was.
     """
     from groundtune.recipes.optimize import optimize as optimize_recipe
 
@@ -171,6 +174,13 @@ def optimize(
         click.echo(f"{side} over {best}: {difference(report['gain'][side])}")
         over = difference(report["over_default"][side])
         click.echo(f"{side} over the settings before: {over}")
+    adapter = report["query_adapter"]
+    if adapter["gain"] is not None:
+        click.echo(
+            f"query adapter, learned from {adapter['queries']} questions, "
+            f"{'taken' if adapter['taken'] else 'left out'}: "
+            f"dev {difference(adapter['gain'])}"
+        )
     click.echo(f"quality against latency: {report['picture']}")
 
 

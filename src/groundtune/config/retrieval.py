@@ -29,6 +29,9 @@ class RetrievalSettings:
     """What is added around a hit: the passages beside it, or its section."""
     rerank: str = ""
     """Cross-encoder that reads the best again: a model folder; empty: off."""
+    query_adapter: str = ""
+    """Learned step on the vectors of queries: the name of one that `optimize` put into
+    the knowledge base; empty: off."""
 
     def __post_init__(self) -> None:
         if self.k < 1:

@@ -19,6 +19,7 @@ from groundtune.core.protocols import silent
 from groundtune.recipes.evaluate import difference_of, figure_of
 from groundtune.recipes.ingest import DEFAULT_EMBEDDER
 from groundtune.recipes.optimization.front import draw_front
+from groundtune.recipes.optimization.learning import AdapterTrial, Lessons
 from groundtune.recipes.optimization.measured import (
     Measured,
     RememberingEmbedder,
@@ -74,6 +75,9 @@ class OptimizeReport:
     """`dev` and `test`: chosen minus the best single retriever, paired."""
     over_default: dict[str, dict[str, Any]]
     """`dev` and `test`: chosen minus the default, paired."""
+    query_adapter: dict[str, Any]
+    """`gain`: of a query adapter on dev, each query with one that was learned without
+    it; `queries` that one is learned from, and whether it was `taken`."""
     tried: int
     kb: str
     picture: str
@@ -133,12 +137,15 @@ def optimize(
         assert cases is not None, "one of the two is given"
         found = from_cases(cases, kb, embedder=embedder, seed=seed, progress=progress)
     base, sides = found.base, found.sides
+    lessons = Lessons(queries=sides.dev, right=found.right)
     sides = Sides(sample(sides.dev, limit=limit, seed=seed), sides.test)
     search = _Search(
         base=base,
         embedder=RememberingEmbedder(found.embedder),
         judge=found.judge,
-        start=read_settings(kb),
+        # An adapter is learned anew: the one in service has seen these queries.
+        start=replace(read_settings(kb), query_adapter=""),
+        lessons=lessons,
         sizes=(
             base.stamp.splitter.target,
             *(size for size in sizes if size != base.stamp.splitter.target),
@@ -160,6 +167,7 @@ class _Search:
         embedder: RememberingEmbedder,
         judge: Judge,
         start: RetrievalSettings,
+        lessons: Lessons,
         sizes: tuple[int, ...],
         rerank: str,
         ranks_documents: bool,
@@ -167,6 +175,7 @@ class _Search:
     ) -> None:
         self.base, self.embedder, self.judge = base, embedder, judge
         self.start, self.sizes, self.rerank = start, sizes, rerank
+        self.lessons = lessons
         self.ranks_documents, self.progress = ranks_documents, progress
         self.bases = {sizes[0]: base}
 
@@ -202,6 +211,7 @@ class _Search:
             # now is left only for a gain that is shown.
             over = _difference(chosen, now, dev, rng)
             chosen = chosen if over["difference"]["low"] > 0 else now
+        chosen, adapter = self._adapted(chosen, dev, rng)
         self.progress("searching test queries once", 0, None)
         held = {
             name: self._measure(one.settings, one.size, sides.test)
@@ -224,6 +234,7 @@ class _Search:
                 "dev": _difference(chosen, named["default"], dev, rng),
                 "test": _difference(held["chosen"], held["default"], sides.test, rng),
             },
+            query_adapter=adapter,
             tried=len(measured),
             kb=str(self.base.path),
             picture=str(picture),
@@ -279,12 +290,18 @@ class _Search:
     def _measure(
         self, settings: RetrievalSettings, size: int, queries: Sequence[Query]
     ) -> Measured:
-        base = self.bases.get(size) or self._of_size(size)
         return measure_search(
-            base, self.embedder, settings, queries=queries, judge=self.judge
+            self._base(size),
+            self.embedder,
+            settings,
+            queries=queries,
+            judge=self.judge,
         )
 
-    def _of_size(self, size: int) -> KnowledgeBase:
+    def _base(self, size: int) -> KnowledgeBase:
+        """The base with passages of this size; built beside the other where needed."""
+        if size in self.bases:
+            return self.bases[size]
         now = self.base.stamp.splitter
         splitter = replace(
             now,
@@ -320,12 +337,29 @@ class _Search:
         gain = _difference(best, other, dev, rng)
         return best if gain["difference"]["low"] > 0 else other
 
+    def _adapted(
+        self, chosen: Measured, dev: Sequence[Query], rng: np.random.Generator
+    ) -> tuple[Measured, dict[str, Any]]:
+        """What was chosen, with a query adapter if dev shows that it pays."""
+        if chosen.settings.mode == "bm25":
+            return chosen, {"gain": None, "queries": 0, "taken": False}
+        base = self._base(chosen.size)
+        trial = AdapterTrial(base, self.embedder, self.lessons)
+        adapted = trial.measure(chosen, dev, judge=self.judge, progress=self.progress)
+        gain = _difference(adapted, chosen, dev, rng)
+        is_taken = gain["difference"]["low"] > 0
+        if is_taken:
+            name = trial.learn().save(base.path, embedder=self.embedder.name)
+            settings = replace(chosen.settings, query_adapter=name)
+            chosen = replace(adapted, settings=settings)
+        return chosen, {"gain": gain, "queries": trial.count, "taken": is_taken}
+
     def _put_into_service(self, chosen: Measured, report: OptimizeReport) -> None:
         kb = self.base.path
         why = report.to_json()
         del why["settings"]
         if chosen.size != self.sizes[0]:
-            made = self.bases.get(chosen.size) or self._of_size(chosen.size)
+            made = self._base(chosen.size)
             write_settings(made.path, chosen.settings, why=why)
             put_into_service(self.base, made, progress=self.progress)
         else:

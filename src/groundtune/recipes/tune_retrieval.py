@@ -166,7 +166,9 @@ def tune_embedder(
         old, made, embedder=tuned, splitter=old.stamp.splitter, progress=progress
     )
     progress("comparing on held-out questions", 0, None)
-    how = read_settings(kb)
+    # A query adapter fits the vectors of the old embedder only; what it was learned
+    # from may be among these questions, so it is off for both.
+    how = replace(read_settings(kb), query_adapter="")
     before, after, gain = _compare(
         material, (old, embedder), (new, tuned), how, seed=seed
     )

@@ -18,7 +18,7 @@ from groundtune.retrieve.ledger import file_sums, ledger_line
 from groundtune.retrieve.rebuild import next_tables
 from groundtune.retrieve.snapshot import (
     BESIDE,
-    EMBEDDER,
+    FOLDERS_BESIDE,
     Snapshot,
     check_opens,
     compare_file,
@@ -120,13 +120,14 @@ def _put_back(snapshot: Path, to: Path, contents: Mapping[str, Any]) -> None:
                 write_atomic(to / name, (snapshot / name).read_bytes())
             else:
                 (to / name).unlink(missing_ok=True)
-        if (snapshot / EMBEDDER).is_dir():
-            made = to / f".{EMBEDDER}.new"
+        for name in FOLDERS_BESIDE:
+            if not (snapshot / name).is_dir():
+                remove_folder(to / name)
+                continue
+            made = to / f".{name}.new"
             remove_folder(made)
-            shutil.copytree(snapshot / EMBEDDER, made)
-            publish_folder(made, to / EMBEDDER)
-        else:
-            remove_folder(to / EMBEDDER)
+            shutil.copytree(snapshot / name, made)
+            publish_folder(made, to / name)
 
 
 def _is_there(text: Path) -> bool:

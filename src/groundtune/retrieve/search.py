@@ -19,6 +19,7 @@ from groundtune.retrieve.catalogue import Catalogue
 from groundtune.retrieve.durable import engine_errors
 from groundtune.retrieve.fuse import convex, diversify
 from groundtune.retrieve.nearest import ExactVectors, IndexedVectors
+from groundtune.retrieve.query_adapter import load_query_adapter
 from groundtune.retrieve.schema import HIT_COLUMNS, TERMS, to_hit
 from groundtune.retrieve.stamp import check_embedder
 from groundtune.retrieve.vector_index import EXACT_LIMIT, read_vector_index
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from groundtune.retrieve.filter import Filter
     from groundtune.retrieve.index import KnowledgeBase
     from groundtune.retrieve.nearest import PassageVectors
+    from groundtune.retrieve.query_adapter import QueryAdapter
     from groundtune.retrieve.rerank import CrossEncoder
 
     Floats = npt.NDArray[np.float32]
@@ -84,7 +86,8 @@ class HybridRetriever:
             exact_limit: Passages up to which every vector is compared.
 
         Raises:
-            StoreError: Another embedder made the base, or it is damaged.
+            StoreError: Another embedder made the base or the query adapter, or one of
+                them is damaged.
             ModelLoadError: The cross-encoder that `settings` names cannot be opened.
         """
         check_embedder(kb.stamp, embedder, where=kb.path)
@@ -96,6 +99,9 @@ class HybridRetriever:
         self._where = where
         self._catalogue = Catalogue(self._table, where=kb.path)
         self._reranker = _open_reranker(self.settings)
+        self._adapter: QueryAdapter | None = None
+        if name := self.settings.query_adapter:
+            self._adapter = load_query_adapter(kb.path, name, embedder=embedder.name)
         with engine_errors(self._path):
             self._count = int(self._table.count_rows())
         self._vectors: PassageVectors
@@ -163,17 +169,25 @@ class HybridRetriever:
         if settings.mode == "bm25":
             ranked: list[Scores] = [future.result() for future in words]
         else:
-            vectors_Q_D = self._embedder.encode(queries) if queries else []
             ranked = [
                 self._fused(
                     vector_D, words[number] if words else None, wanted=wanted, only=only
                 )
-                for number, vector_D in enumerate(vectors_Q_D)
+                for number, vector_D in enumerate(self._embed(queries))
             ]
         return [
             self._finish(query, scores, k=k)
             for query, scores in zip(queries, ranked, strict=True)
         ]
+
+    def _embed(self, queries: list[str]) -> Floats | Sequence[Floats]:
+        """The vectors that passages are compared with, one a query."""
+        if not queries:
+            return []
+        vectors_Q_D = self._embedder.encode(queries)
+        if self._adapter is None:
+            return vectors_Q_D
+        return self._adapter.apply(vectors_Q_D)
 
     def _fused(
         self,

@@ -25,6 +25,7 @@ from groundtune.retrieve.ledger import (
     ledger_line,
     ledger_text,
 )
+from groundtune.retrieve.query_adapter import QUERY_ADAPTERS
 from groundtune.retrieve.settings import SETTINGS
 from groundtune.retrieve.stamp import LEDGER, STAMP, TABLE
 from groundtune.retrieve.states import read_states, write_states
@@ -52,6 +53,8 @@ EMBEDDER = "embedder"
 """Folder with the model that was tuned for a knowledge base, where one was."""
 BESIDE = (SETTINGS, FIGURES)
 """Files that stand beside the tables and belong to a version."""
+FOLDERS_BESIDE = (EMBEDDER, QUERY_ADAPTERS)
+"""Folders that do."""
 _TAG_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _TRIES = 3
 """A writer may clean up what is just being copied; then a newer version is taken."""
@@ -176,9 +179,10 @@ def _write(
     for name in BESIDE:
         if (kb.path / name).exists():
             shutil.copyfile(kb.path / name, made / name)
-    for file in (kb.path / EMBEDDER).rglob("*"):
-        if file.is_file():
-            place_file(file, made / file.relative_to(kb.path), copy=copy)
+    for folder in FOLDERS_BESIDE:
+        for file in (kb.path / folder).rglob("*"):
+            if file.is_file():
+                place_file(file, made / file.relative_to(kb.path), copy=copy)
     contents: dict[str, Any] = {
         "version": kb.version,
         "documents": len(kb.documents()),

@@ -28,6 +28,7 @@ from groundtune.recipes.optimization.judge import (
     per_document,
 )
 from groundtune.recipes.optimization.measured import measure_search
+from groundtune.recipes.optimization.queries import ids_by_document
 from groundtune.retrieve.schema import PASSAGE_COLUMNS, to_passage, vectors_of
 from groundtune.retrieve.search import HybridRetriever
 from groundtune.tune.pairs import Pair, Pool, made_questions
@@ -92,7 +93,9 @@ class Material:
 
     def dense_settings(self, settings: RetrievalSettings) -> RetrievalSettings:
         """The same search by vectors alone."""
-        return replace(settings, mode="dense", mmr=None, widen="none", rerank="")
+        return replace(
+            settings, mode="dense", mmr=None, widen="none", rerank="", query_adapter=""
+        )
 
     def gains(
         self, base: KnowledgeBase, embedder: Embedder, settings: RetrievalSettings
@@ -133,7 +136,7 @@ def from_beir(
         held = {name: judged[name] for name in order[:cut]}
         order = order[cut:]
     cut = min(_MOST_STOP, round(_STOP * len(order)))
-    ids = _ids_by_document(base)
+    ids = ids_by_document(base)
 
     def examples(names: Sequence[str]) -> list[Example]:
         found: list[Example] = []
@@ -310,16 +313,6 @@ class _Miner:
                 and self.documents[place] != example.shunned
             ]
             yield example, _Mined(nearness_P, wrong)
-
-
-def _ids_by_document(base: KnowledgeBase) -> dict[str, list[str]]:
-    rows = base.read(["id", "document"])
-    found: dict[str, list[str]] = {}
-    for name, document in zip(
-        rows.column("id").to_pylist(), rows.column("document").to_pylist(), strict=True
-    ):
-        found.setdefault(document, []).append(name)
-    return found
 
 
 def _made_gains(

@@ -50,6 +50,8 @@ class Labelled(NamedTuple):
     embedder: Embedder
     judge: Judge
     sides: Sides
+    right: dict[str, list[str]]
+    """Ids of the right passages of each dev query."""
 
 
 def from_beir(
@@ -78,7 +80,16 @@ def from_beir(
         return [Query(name, collection.queries[name], name) for name in names]
 
     sides = Sides(queries(sorted(dev)), queries(sorted(test)))
-    return Labelled(base, model, judge, _enough(sides, beir))
+    ids = ids_by_document(base)
+    right = {
+        name: [
+            one
+            for document in (d for d, gain in gains.items() if gain > 0)
+            for one in ids.get(document, ())
+        ]
+        for name, gains in dev.items()
+    }
+    return Labelled(base, model, judge, _enough(sides, beir), right)
 
 
 def from_cases(
@@ -113,7 +124,20 @@ def from_cases(
         ]
 
     sides = Sides(queries([*split.train, *split.dev]), queries(split.test))
-    return Labelled(base, model, judge, _enough(sides, cases))
+    dev = [query.id for query in sides.dev]
+    ids = {name: [passage.id for passage in right[name]] for name in dev}
+    return Labelled(base, model, judge, _enough(sides, cases), ids)
+
+
+def ids_by_document(base: KnowledgeBase) -> dict[str, list[str]]:
+    """Ids of the passages of each document."""
+    rows = base.read(["id", "document"])
+    found: dict[str, list[str]] = {}
+    for name, document in zip(
+        rows.column("id").to_pylist(), rows.column("document").to_pylist(), strict=True
+    ):
+        found.setdefault(document, []).append(name)
+    return found
 
 
 def _enough(sides: Sides, where: Path) -> Sides:

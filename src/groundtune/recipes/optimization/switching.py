@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, overload
 from groundtune.core.errors import StoreError
 from groundtune.recipes.ingest import DEFAULT_EMBEDDER
 from groundtune.retrieve.index import KnowledgeBase
+from groundtune.retrieve.query_adapter import QUERY_ADAPTERS
 from groundtune.retrieve.stamp import LOCK, STAMP, read_stamp
 from groundtune.retrieve.states import STATES
 from groundtune.store.exchange import exchange_folders
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 EMBEDDER = "embedder"
 """Folder inside a knowledge base that holds the model tuned for it."""
 
-_TAKEN_ALONG = ("retrieval.json", "optimize", EMBEDDER)
+_TAKEN_ALONG = ("retrieval.json", "optimize", EMBEDDER, QUERY_ADAPTERS)
 """What stands in a base beside its passages and belongs to the base that follows."""
 
 

@@ -1,0 +1,182 @@
+"""A learned step between a query's vector and the search: the query adapter.
+
+A square matrix, learned from questions whose passages are known, turns the vector of a
+query towards the passages that such queries were about. Passages keep their vectors, so
+nothing is embedded again and learning takes seconds. What it learns holds for documents
+that the questions were about; of other documents it knows nothing.
+
+Axis suffixes: Q queries, P passages, D dimensions.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from groundtune.core.errors import StoreError
+from groundtune.core.fingerprint import file_sha256
+from groundtune.store.files import write_atomic
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+    Floats = npt.NDArray[np.float32]
+
+QUERY_ADAPTERS = "query-adapters"
+"""Folder inside a knowledge base, a file each, named by what it holds. An older one
+stays: a run that was made with it can go on."""
+
+_TEMPERATURE = 0.05
+_DECAY = 0.1
+"""Weight of the squared distance from the identity. Less learns more of the documents
+asked about, and harms queries about others."""
+_STEPS = 20
+_RATE = 2e-3
+_MOMENTS = (0.9, 0.999)
+_ROWS = 256
+"""Queries that are compared with all passages at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueryAdapter:
+    """`x + x @ change`, scaled to length 1."""
+
+    change_D_D: Floats
+
+    def apply(self, queries_Q_D: Floats) -> Floats:
+        """The vectors to search with; each has L2 norm 1."""
+        moved_Q_D = queries_Q_D + queries_Q_D @ self.change_D_D
+        return moved_Q_D / np.linalg.norm(moved_Q_D, axis=1, keepdims=True)
+
+    def save(self, kb: Path, *, embedder: str) -> str:
+        """Put it beside the passages of a base; return the name that settings give it.
+
+        Args:
+            kb: Folder of the knowledge base.
+            embedder: Name of the model whose vectors it was learned from.
+
+        Raises:
+            StoreError: The file could not be written.
+        """
+        from safetensors.numpy import save
+
+        raw = save({"change": self.change_D_D}, metadata={"embedder": embedder})
+        name = hashlib.sha256(raw).hexdigest()
+        write_atomic(_file(kb, name), raw)
+        return name
+
+
+def load_query_adapter(kb: Path, name: str, *, embedder: str) -> QueryAdapter:
+    """The adapter that settings name.
+
+    Args:
+        kb: Folder of the knowledge base.
+        name: As `QueryAdapter.save` gave it.
+        embedder: Name of the model that embeds the queries.
+
+    Raises:
+        StoreError: It is missing, damaged, or was learned from another model's vectors.
+    """
+    from safetensors import safe_open
+
+    file = _file(kb, name)
+    fix = f"choose settings again with groundtune optimize --kb {kb}"
+    try:
+        is_whole = file_sha256(file) == name
+    except OSError as error:
+        raise StoreError(
+            f"the query adapter cannot be read: {error.strerror}",
+            fix=fix,
+            where=str(file),
+        ) from error
+    if not is_whole:
+        raise StoreError("the query adapter is damaged", fix=fix, where=str(file))
+    with safe_open(file, framework="numpy") as stored:
+        made_for = (stored.metadata() or {}).get("embedder", "")
+        change_D_D = stored.get_tensor("change")
+    if made_for != embedder:
+        raise StoreError(
+            f"the query adapter was learned with {made_for}, this is {embedder}",
+            fix=fix,
+            where=str(file),
+        )
+    return QueryAdapter(change_D_D)
+
+
+def fit_query_adapter(
+    queries_Q_D: Floats, right: Sequence[Sequence[int]], vectors_P_D: Floats
+) -> QueryAdapter:
+    """Learn from queries and the places of their right passages.
+
+    Minimises the cross-entropy of each query's nearest right passage against all that
+    are not right, by Adam from the identity. The same input gives the same matrix.
+
+    Args:
+        queries_Q_D: Of length 1.
+        right: For each query its right passages, at least one.
+        vectors_P_D: Of length 1: all passages, or the right ones and a sample.
+    """
+    dim = queries_Q_D.shape[1]
+    nearest_Q = np.array(
+        [
+            places[int(np.argmax(vectors_P_D[list(places)] @ query_D))]
+            for query_D, places in zip(queries_Q_D, right, strict=True)
+        ],
+        np.int64,
+    )
+    change_D_D = np.zeros((dim, dim), np.float32)
+    first_D_D, second_D_D = np.zeros_like(change_D_D), np.zeros_like(change_D_D)
+    for step in range(1, _STEPS + 1):
+        slope_D_D = 2 * _DECAY * change_D_D
+        for start in range(0, len(queries_Q_D), _ROWS):
+            part = slice(start, start + _ROWS)
+            slope_D_D += _slope(
+                change_D_D,
+                queries_Q_D[part],
+                nearest_Q[part],
+                right[part],
+                vectors_P_D,
+            ) / len(queries_Q_D)
+        first_D_D += (1 - _MOMENTS[0]) * (slope_D_D - first_D_D)
+        second_D_D += (1 - _MOMENTS[1]) * (slope_D_D**2 - second_D_D)
+        mean_D_D = first_D_D / (1 - _MOMENTS[0] ** step)
+        scale_D_D = np.sqrt(second_D_D / (1 - _MOMENTS[1] ** step)) + 1e-8
+        change_D_D -= _RATE * mean_D_D / scale_D_D
+    return QueryAdapter(change_D_D)
+
+
+def _slope(
+    change_D_D: Floats,
+    queries_Q_D: Floats,
+    nearest_Q: npt.NDArray[np.int64],
+    right: Sequence[Sequence[int]],
+    vectors_P_D: Floats,
+) -> Floats:
+    """Gradient of the summed cross-entropy of these queries."""
+    moved_Q_D = queries_Q_D + queries_Q_D @ change_D_D
+    length_Q_1 = np.linalg.norm(moved_Q_D, axis=1, keepdims=True)
+    unit_Q_D = moved_Q_D / length_Q_1
+    shares_Q_P = unit_Q_D @ vectors_P_D.T / _TEMPERATURE
+    numbers = np.arange(len(queries_Q_D))
+    kept_Q = shares_Q_P[numbers, nearest_Q]
+    for number, places in enumerate(right):
+        # Other right passages are neither asked for nor counted as wrong.
+        shares_Q_P[number, list(places)] = -np.inf
+    shares_Q_P[numbers, nearest_Q] = kept_Q
+    shares_Q_P -= shares_Q_P.max(axis=1, keepdims=True)
+    np.exp(shares_Q_P, out=shares_Q_P)
+    shares_Q_P /= shares_Q_P.sum(axis=1, keepdims=True)
+    shares_Q_P[numbers, nearest_Q] -= 1
+    pull_Q_D = shares_Q_P @ vectors_P_D / _TEMPERATURE
+    along_Q_1 = np.sum(pull_Q_D * unit_Q_D, axis=1, keepdims=True)
+    return queries_Q_D.T @ ((pull_Q_D - along_Q_1 * unit_Q_D) / length_Q_1)
+
+
+def _file(kb: Path, name: str) -> Path:
+    return kb / QUERY_ADAPTERS / f"{name}.safetensors"
