@@ -35,6 +35,7 @@ REPORTS: dict[str, dict[str, Any]] = {
         "best_single": "bm25",
         "gain": {"dev": GAP, "test": GAP},
         "over_default": {"dev": GAP, "test": GAP},
+        "query_adapter": {"gain": GAP, "queries": 60, "taken": True},
         "tried": 40,
         "picture": "front.svg",
     },
@@ -121,6 +122,7 @@ def test_optimize_says_what_was_chosen_and_what_it_gained(
 
     assert ended.output.startswith("chosen of 40: k 3, alpha 0.6\n")
     assert "test over bm25: +0.100" in ended.output
+    assert "query adapter, learned from 60 questions, taken: dev +0.100" in ended.output
     assert ended.output.endswith("quality against latency: front.svg\n")
     assert calls[0]["sizes"] == (100, 150)
 

@@ -18,6 +18,8 @@ from groundtune.store.models import ModelFolder, open_model
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from sentence_transformers import SentenceTransformer
+
     from groundtune.retrieve.embed import OpenVinoEmbedder
 
 TEXTS = [
@@ -36,22 +38,30 @@ def folder() -> ModelFolder:
     return open_model("all-minilm-l6-v2", kind="embedder")
 
 
+@pytest.fixture(scope="module")
+def reference(folder: ModelFolder) -> SentenceTransformer:
+    from sentence_transformers import SentenceTransformer
+
+    return SentenceTransformer(str(folder.path), device="cpu")
+
+
 def copied(folder: ModelFolder, to: Path) -> ModelFolder:
     shutil.copytree(folder.path, to)
     return replace(folder, path=to, weights=to / folder.weights.name)
 
 
 def test_agrees_with_sentence_transformers(
-    folder: ModelFolder, minilm: OpenVinoEmbedder
+    folder: ModelFolder, minilm: OpenVinoEmbedder, reference: SentenceTransformer
 ) -> None:
-    from sentence_transformers import SentenceTransformer
-
-    reference = SentenceTransformer(str(folder.path), device="cpu")
     expected = reference.encode(TEXTS, normalize_embeddings=True)
 
     cosines = (minilm.encode(TEXTS) * expected).sum(axis=1)
+    full = open_embedder(folder, precision="f32").encode(TEXTS)
 
-    assert cosines.min() > 0.999
+    assert minilm.precision == "int8"
+    assert cosines.min() > 0.99
+    assert np.median(cosines) > 0.998
+    np.testing.assert_allclose(full, expected, atol=1e-5)
 
 
 def test_rows_are_unit_vectors_in_the_order_given(minilm: OpenVinoEmbedder) -> None:
@@ -98,8 +108,21 @@ def test_precision_can_be_asked_for(
     exact = open_embedder(folder, precision="f32")
 
     assert exact.precision == "f32"
-    cosines = (exact.encode(TEXTS) * minilm.encode(TEXTS)).sum(axis=1)
-    assert cosines.min() > 0.999
+    assert exact.name == minilm.name.removesuffix("-int8") != minilm.name
+    small = open_model("all-minilm-l6-v2-int8", kind="embedder")
+    with pytest.raises(ModelLoadError, match="export stay as they are"):
+        open_embedder(small, precision="int8")
+
+
+def test_no_length_is_embedded_worse_than_others(
+    folder: ModelFolder, minilm: OpenVinoEmbedder, reference: SentenceTransformer
+) -> None:
+    exact = open_embedder(folder, precision="f32")
+    texts = [" ".join(["moon"] * count) for count in range(1, 20)]
+    expected = reference.encode(texts, batch_size=1, normalize_embeddings=True)
+
+    np.testing.assert_allclose(exact.encode(texts), expected, atol=1e-5)
+    assert (minilm.encode(texts) * expected).sum(axis=1).min() > 0.99
 
 
 def test_text_past_the_limit_is_not_seen(minilm: OpenVinoEmbedder) -> None:
@@ -112,7 +135,7 @@ def test_text_past_the_limit_is_not_seen(minilm: OpenVinoEmbedder) -> None:
 
 
 def test_name_says_model_and_weights(minilm: OpenVinoEmbedder) -> None:
-    assert minilm.name == "all-minilm-l6-v2@53aa5117"
+    assert minilm.name == "all-minilm-l6-v2@53aa5117-int8"
     assert minilm.tokenizer.encode("the moon") == [1996, 4231]
 
 

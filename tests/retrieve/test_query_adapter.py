@@ -86,7 +86,7 @@ def test_the_slope_is_the_derivative_of_the_loss() -> None:
         total = top + np.log(np.exp(shares - top[:, None]).sum(axis=1))
         return float((total - shares[np.arange(7), nearest_Q]).sum())
 
-    slope_D_D = module._slope(at_D_D, queries_Q_D, nearest_Q, right, passages_P_D)
+    slope_D_D = module.slope(at_D_D, queries_Q_D, nearest_Q, right, passages_P_D)
     for row, column in ((0, 0), (3, 11), (15, 2)):
         step_D_D = np.zeros((DIM, DIM))
         step_D_D[row, column] = 1e-5

@@ -210,3 +210,19 @@ def test_settings_out_of_range_are_refused(
     with pytest.raises(ConfigError) as stop:
         RetrievalSettings(**values)  # type: ignore[arg-type]
     assert stop.value.where == where
+
+
+def test_a_word_said_twice_counts_once(kb: KnowledgeBase) -> None:
+    assert kb.embedder is not None
+    kb.update(
+        [
+            Document(id="a.txt", text="the harbour of the town was deep and cold"),
+            Document(id="b.txt", text="bread was baked in the old mill of the town"),
+        ],
+        delete_missing=False,
+    )
+    words = HybridRetriever(kb, kb.embedder, RetrievalSettings(mode="bm25"))
+
+    once, twice = (words.search(q, k=1)[0] for q in ("harbour", "harbour Harbours"))
+    assert once.passage.document == "a.txt"
+    assert twice.score == once.score

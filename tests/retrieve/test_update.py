@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Protocol
 
 import pytest
@@ -23,8 +24,11 @@ from groundtune.retrieve.source import FailedDocument
 from groundtune.retrieve.writer import BATCH_PASSAGES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
+
+    import numpy as np
+    import numpy.typing as npt
 
     Make = Callable[..., Document]
 
@@ -309,6 +313,40 @@ def test_base_of_another_embedder_is_refused_untouched(
         with pytest.raises(StoreError, match="made by the embedder"):
             HybridRetriever(filled, other)
     assert names(KnowledgeBase.open(filled.path)) == ["moon.md", "oil.md"]
+
+
+def test_base_of_full_weights_is_refused_for_int8(
+    filled: KnowledgeBase, other_embedder: Callable[..., Counting]
+) -> None:
+    with pytest.raises(StoreError, match="an older groundtune") as stop:
+        KnowledgeBase.open(filled.path, embedder=other_embedder(name="words@0-int8"))
+    assert stop.value.fix == f"groundtune kb rebuild {filled.path}"
+
+
+def test_embedding_that_fails_loses_only_its_own_batch(
+    kb: KnowledgeBase,
+    embedder: Counting,
+    document: Make,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    documents = [document(f"d{n}", f"tide number {n}") for n in range(600)]
+    encode = embedder.encode
+
+    def failing(texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        if any("number 300" in text for text in texts):
+            raise RuntimeError("the engine broke")
+        return encode(texts)
+
+    monkeypatch.setattr(embedder, "encode", failing)
+    threads = threading.active_count()
+    with pytest.raises(RuntimeError, match="the engine broke"):
+        kb.update(documents, delete_missing=False)
+
+    # In the order given, and the thread that embeds has ended.
+    assert names(kb) == sorted(f"d{n}" for n in range(BATCH_PASSAGES))
+    assert threading.active_count() == threads
+    monkeypatch.undo()
+    assert kb.update(documents, delete_missing=False).added == 600 - BATCH_PASSAGES
 
 
 def test_base_of_another_splitter_is_refused(

@@ -18,7 +18,7 @@ class RetrievalSettings:
     k: int = 3
     """Passages that a question gets."""
     mode: SearchMode = "hybrid"
-    alpha: float = 0.6
+    alpha: float = 0.55
     """Weight of the dense score in `hybrid`; BM25 has the rest."""
     candidates: int = 200
     """Passages that each of the two lists puts forward, at least `k`."""

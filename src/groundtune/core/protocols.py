@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from groundtune.core.values import Answer, Hit, QaCase, Span, Usage
 
 
+NOTE = " · "
+"""What stands behind it in a label of `Progress` may change from call to call."""
+
+
 class Progress(Protocol):
     """Told how far a long job is. Implementations never raise."""
 
@@ -53,7 +57,7 @@ class Embedder(Protocol):
 
     @property
     def name(self) -> str:
-        """Model and weights, such as `all-minilm-l6-v2@53aa5117`; stamps an index."""
+        """Model, weights and their rounding; stamps an index."""
         ...
 
     @property

@@ -114,7 +114,8 @@ def rebuild(
         name = str(tuned)
     embedder = open_embedding_model(name, progress=progress)
     report = build(kb, embedder=embedder, splitter=splitter, progress=progress)
-    if tuned.is_dir() and report.after.embedder != before.embedder:
+    is_other = report.after.embedder != before.embedder and name != str(tuned)
+    if tuned.is_dir() and is_other:
         # The model that was tuned for this base does not fit it any more.
         aside = kb / f"{EMBEDDER}-before"
         remove_folder(aside)

@@ -1,8 +1,9 @@
 """Embedding texts with OpenVINO: opening a model folder and running it.
 
-The encoder takes one text at a time and as many at once as the processor has streams.
-So nothing is padded, and a vector is the same whatever texts stand beside it. What the
-layers compute is in `bert_graph`.
+The encoder takes one text at a time and as many at once as the processor has streams,
+so a vector is the same whatever texts stand beside it. What the layers compute is in
+`bert_graph`. Weights of safetensors are rounded to 8 bits on opening, and their vectors
+have a name of their own: they do not belong into one index with those of full weights.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ from __future__ import annotations
 import json
 import os
 import threading
-from typing import TYPE_CHECKING, Any
+from collections import deque
+from typing import TYPE_CHECKING, Any, Literal
 
 from groundtune.core.errors import ModelLoadError
 from groundtune.retrieve.bert_graph import BertShape, build_bert, pool, read_weights
@@ -28,6 +30,13 @@ if TYPE_CHECKING:
 
 MAX_TOKENS = 256
 """Upper bound on tokens a text, special tokens included, where a model allows more."""
+_STEP_TOKENS = 8
+"""Texts are padded to a multiple of it. For each length the engine makes kernels that
+it keeps, 6 ms and 2 MB: a few tokens more cost less."""
+_GROUP = 128
+"""Values of an activation that share a scale where weights are int8."""
+
+Precision = Literal["int8", "bf16", "f32"]
 
 
 class OpenVinoEmbedder:
@@ -38,21 +47,30 @@ class OpenVinoEmbedder:
     """
 
     def __init__(
-        self, graph: ov.Model, *, folder: ModelFolder, precision: str | None
+        self, graph: ov.Model, *, folder: ModelFolder, precision: Precision | None
     ) -> None:
         import openvino as ov
 
-        # The plug-in's own choice is bf16 where the processor computes in it, and
-        # f32 elsewhere: it goes by instruction set, so it is the same in every run.
+        # What is left open the plug-in decides by instruction set, so it is the same in
+        # every run: bf16 or f32, and whether int8 weights meet int8 activations.
         options: dict[str, Any] = {"PERFORMANCE_HINT": "THROUGHPUT"}
-        if precision is not None:
+        if precision == "int8":
+            options["DYNAMIC_QUANTIZATION_GROUP_SIZE"] = _GROUP
+        elif precision is not None:
             options["INFERENCE_PRECISION_HINT"] = precision
+        self._is_int8 = precision == "int8"
         self._compiled = ov.Core().compile_model(graph, "CPU", options)
         self._inputs = [port.get_any_name() for port in self._compiled.inputs]
-        self._queue = ov.AsyncInferQueue(self._compiled)
-        self._single = self._compiled.create_infer_request()
+        # Twice as many as run at once, and none ends in a callback, which would wait
+        # for other threads of Python: no processor stands still for want of a text.
+        streams = int(self._compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
+        self._requests = [
+            self._compiled.create_infer_request() for _ in range(2 * streams)
+        ]
         self._lock = threading.Lock()
-        self._name = f"{folder.name}@{folder.weights_sha256[:8]}"
+        suffix = "-int8" if self._is_int8 else ""
+        self._name = f"{folder.name}@{folder.weights_sha256[:8]}{suffix}"
+        self._is_export = folder.weights.suffix == ".onnx"
         self._dim = int(self._compiled.output(0).get_partial_shape()[1].get_length())
         self._tokenizer = folder.tokenizer()
         self._max_tokens = _max_tokens(folder)
@@ -80,7 +98,9 @@ class OpenVinoEmbedder:
 
     @property
     def precision(self) -> str:
-        """What the processor computes in: `bf16`, `f32` or `f16`."""
+        """What products are computed in: `int8`, `bf16`, `f32` or `f16`."""
+        if self._is_int8:
+            return "int8"
         kind = self._compiled.get_property("INFERENCE_PRECISION_HINT")
         return str(kind.get_type_name())
 
@@ -92,26 +112,52 @@ class OpenVinoEmbedder:
         encoded = self._cutter.encode_batch(list(texts))
         if len(encoded) == 1:
             with self._lock:
-                self._single.infer(self._feed(encoded[0].ids))
-                rows_T_D[0] = self._single.get_output_tensor(0).data[0]
+                request = self._requests[0]
+                request.infer(self._feed(encoded[0].ids))
+                rows_T_D[0] = request.get_output_tensor(0).data[0]
             return rows_T_D
-
-        def keep(request: ov.InferRequest, row: int) -> None:
-            rows_T_D[row] = request.get_output_tensor(0).data[0]
 
         # Longest first: memory grows once, equal shapes follow each other, and the
         # last texts to finish are short ones.
         order = sorted(range(len(encoded)), key=lambda row: -len(encoded[row].ids))
         with self._lock:
-            self._queue.set_callback(keep)
-            for row in order:
-                self._queue.start_async(self._feed(encoded[row].ids), row)
-            self._queue.wait_all()
+            running: deque[tuple[ov.InferRequest, int]] = deque()
+            free = list(self._requests)
+            try:
+                for row in order:
+                    if not free:
+                        free.append(self._finish(running, rows_T_D))
+                    request = free.pop()
+                    request.start_async(self._feed(encoded[row].ids))
+                    running.append((request, row))
+            finally:
+                while running:
+                    self._finish(running, rows_T_D)
         return rows_T_D
 
-    def _feed(self, ids: Sequence[int]) -> dict[str, npt.NDArray[np.int64]]:
+    @staticmethod
+    def _finish(
+        running: deque[tuple[ov.InferRequest, int]], rows_T_D: npt.NDArray[np.float32]
+    ) -> ov.InferRequest:
+        """Wait for the request that has run longest and keep its row."""
+        request, row = running.popleft()
+        request.wait()
+        rows_T_D[row] = request.get_output_tensor(0).data[0]
+        return request
+
+    def _feed(self, ids: Sequence[int]) -> dict[str, npt.NDArray[Any]]:
         import numpy as np
 
+        if not self._is_export:
+            steps = -(-len(ids) // _STEP_TOKENS)
+            size = min(steps * _STEP_TOKENS, self._max_tokens)
+            feed = {
+                "input_ids": np.zeros((1, size), np.int64),
+                "attention_mask": np.zeros((1, size), np.float32),
+            }
+            feed["input_ids"][0, : len(ids)] = ids
+            feed["attention_mask"][0, : len(ids)] = 1
+            return feed
         feed = {"input_ids": np.array([ids], np.int64)}
         # An exported graph also asks for what one unpadded text makes constant.
         if "attention_mask" in self._inputs:
@@ -122,25 +168,37 @@ class OpenVinoEmbedder:
 
 
 def open_embedder(
-    model: ModelFolder, *, precision: str | None = None
+    model: ModelFolder, *, precision: Precision | None = None
 ) -> OpenVinoEmbedder:
     """Open an embedding model: safetensors of a BERT encoder, or an ONNX export.
 
     Args:
         model: Its folder.
-        precision: "f32" or "bf16"; None lets the processor's instructions decide.
+        precision: None: int8 weights of safetensors on every machine, so that an index
+            can be taken from one to another; an export as it comes. "bf16" and "f32"
+            leave the weights as they are.
 
     Raises:
         ModelLoadError: The folder is incomplete, damaged, or of another make.
     """
     pooling = _pooling(model.path)
+    where = str(model.path)
     if model.weights.suffix == ".onnx":
+        if precision == "int8":
+            raise ModelLoadError(
+                "the weights of an ONNX export stay as they are",
+                fix="name no precision, or use a model with safetensors",
+                where=where,
+            )
         graph = _read_onnx(model.weights, pooling=pooling)
     else:
-        where = str(model.path)
+        precision = precision or "int8"
         shape = BertShape.from_config(model.config, where=where)
         weights = read_weights(model.weights)
-        graph = build_bert(weights, shape, pooling=pooling, where=where)
+        is_int8 = precision == "int8"
+        graph = build_bert(
+            weights, shape, pooling=pooling, where=where, is_int8=is_int8
+        )
     return OpenVinoEmbedder(graph, folder=model, precision=precision)
 
 

@@ -136,7 +136,7 @@ def fit_query_adapter(
         slope_D_D = 2 * _DECAY * change_D_D
         for start in range(0, len(queries_Q_D), _ROWS):
             part = slice(start, start + _ROWS)
-            slope_D_D += _slope(
+            slope_D_D += slope(
                 change_D_D,
                 queries_Q_D[part],
                 nearest_Q[part],
@@ -151,7 +151,7 @@ def fit_query_adapter(
     return QueryAdapter(change_D_D)
 
 
-def _slope(
+def slope(
     change_D_D: Floats,
     queries_Q_D: Floats,
     nearest_Q: npt.NDArray[np.int64],

@@ -133,13 +133,13 @@ def _build(
         """States and counts are those of documents, which stay as they are."""
 
     with made.session():
-        writer = DocumentWriter(made, before=ignore, after=ignore)
-        for done, origin in enumerate(origins, start=1):
-            prepared = _load(path, origin)
-            assert prepared is not None, "was read before, under the lock"
-            writer.add(prepared)
-            progress("rebuild", done, len(origins))
-        writer.flush()
+        with DocumentWriter(made, before=ignore, after=ignore) as writer:
+            for done, origin in enumerate(origins, start=1):
+                prepared = _load(path, origin)
+                assert prepared is not None, "was read before, under the lock"
+                writer.add(prepared)
+                progress("rebuild", done, len(origins))
+            writer.flush()
         progress("index", 0, 1)
         made.index()
         progress("index", 1, 1)

@@ -232,7 +232,8 @@ class HybridRetriever:
         self, query: str, limit: int, only: Restriction | None
     ) -> dict[int, float]:
         """The best `limit` passages by words, by row; ties go to the lower row."""
-        text = terms(query, self._languages)
+        # Each word counts once: that somebody says it twice makes it no better a sign.
+        text = " ".join(dict.fromkeys(terms(query, self._languages).split()))
         if not text:
             return {}
         asked = limit + _SPARE

@@ -64,10 +64,19 @@ def check_embedder(stamp: Stamp, embedder: Embedder, *, where: Path) -> None:
         StoreError: Another embedder made the knowledge base.
     """
     if (stamp.embedder, stamp.dim) != (embedder.name, embedder.dim):
+        problem = (
+            f"made by the embedder {stamp.embedder} ({stamp.dim} dimensions), now "
+            f"asked for {embedder.name} ({embedder.dim})"
+        )
+        if embedder.name == f"{stamp.embedder}-int8":
+            raise StoreError(
+                f"{problem}: an older groundtune computed the vectors in another way",
+                fix=f"groundtune kb rebuild {where}",
+                where=str(where),
+            )
         name = embedder.name.partition("@")[0]
         raise StoreError(
-            f"made by the embedder {stamp.embedder} ({stamp.dim} dimensions), now "
-            f"asked for {embedder.name} ({embedder.dim})",
+            problem,
             fix=f"name what made it, or change it over: groundtune kb rebuild {where} "
             f"--embedder {name}",
             where=str(where),

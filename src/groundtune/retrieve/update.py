@@ -87,7 +87,8 @@ def write_documents(
     states = DocumentStates(kb.path)
     try:
         job = _Update(kb, states, source or Source(), progress)
-        return job.run(documents, delete_missing=delete_missing)
+        with job.writer:
+            return job.run(documents, delete_missing=delete_missing)
     finally:
         states.close()
 
