@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from groundtune.core.values import Document, QaCase
 from groundtune.data.doctor import Finding, examine, normalise, remove_leaks
-from groundtune.data.near import near_pairs
+from groundtune.data.near import fingerprints, near_pairs
 from groundtune.data.splits import split_cases
 from groundtune.data.squad import read_squad_cases, read_squad_documents
 
@@ -163,7 +163,8 @@ def test_near_pairs_are_those_of_an_exhaustive_search(texts: list[str]) -> None:
     def matters(left: int, right: int) -> bool:
         return True
 
-    pairs = near_pairs(texts, texts, matters=matters, threshold=0.9)
+    prints = fingerprints(texts)
+    pairs = near_pairs(prints, prints, matters=matters, threshold=0.9)
 
     assert {(left, right): value for left, right, value in pairs} == expected
 

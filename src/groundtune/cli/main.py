@@ -46,6 +46,10 @@ VERBS = {
         "groundtune.cli.retrieval:optimize",
         "Choose the retrieval settings that do best on labelled questions.",
     ),
+    "doctor": (
+        "groundtune.cli.doctor:doctor",
+        "Look at a labelled file before anything is trained, or at this machine.",
+    ),
     "tune": (
         "groundtune.cli.training:tune",
         "Fine-tune a model on labelled cases.",

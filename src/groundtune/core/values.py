@@ -135,3 +135,55 @@ class QaCase:
     answerable: bool = True
     group: str = ""
     """Unit of splitting and resampling, such as an article; `source` where empty."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelCase:
+    """One text with its label, for sentiment and classification."""
+
+    id: str
+    text: str
+    label: str
+    """The name of the label, as the person wrote it; never a number made of it."""
+    group: str = ""
+    """Unit of splitting; the case alone where empty. So in every class below."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntityCase:
+    """The words of one sentence, each with its tag, for named entities."""
+
+    id: str
+    tokens: tuple[str, ...]
+    tags: tuple[str, ...]
+    """BIO: `O`, `B-type` or `I-type`; as many as tokens."""
+    group: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TranslationCase:
+    """A text and its translation."""
+
+    id: str
+    source: str
+    target: str
+    group: str = ""
+
+
+class Message(NamedTuple):
+    """One turn of a conversation."""
+
+    role: str
+    """`system`, `user` or `assistant`."""
+    content: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SupportCase:
+    """A conversation whose last assistant turn is the reference."""
+
+    id: str
+    messages: tuple[Message, ...]
+    intent: str = ""
+    """What the customer wants, where the data says it."""
+    group: str = ""

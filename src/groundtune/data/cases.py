@@ -6,8 +6,6 @@ must name the line of the person's file and the remedy. Later rooms see `QaCase`
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast, get_args
@@ -15,13 +13,25 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast, get_args
 from groundtune.core.errors import DataError
 from groundtune.core.fingerprint import text_sha256
 from groundtune.core.values import QaCase
+from groundtune.data.arrow import parquet_table
 from groundtune.data.read_text import decode, whole_characters
+from groundtune.data.rows import (
+    Row,
+    RowError,
+    json_array,
+    json_lines,
+    load_bytes,
+    refuse,
+    table_rows,
+)
 from groundtune.data.squad import is_squad, read_squad_cases
 from groundtune.store.files import write_atomic
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
+
+    from groundtune.data.rows import Report
 
 CaseFormat = Literal["jsonl", "json", "csv", "tsv", "parquet", "squad"]
 FORMATS: tuple[CaseFormat, ...] = get_args(CaseFormat)
@@ -29,13 +39,15 @@ FORMATS: tuple[CaseFormat, ...] = get_args(CaseFormat)
 _PARQUET_MAGIC = b"PAR1"
 _TRUE = frozenset({"true", "yes", "1"})
 _FALSE = frozenset({"false", "no", "0"})
+_LIKE = '{"question": "...", "answers": ["..."]}'
 _FIELDS = "id, question, answers, source, evidence, answerable, group"
 
 
-class _Row(NamedTuple):
-    fields: dict[str, Any]
-    where: str
-    """File and line, as an error names it."""
+class PlacedCases(NamedTuple):
+    """Cases, and the file and line of each."""
+
+    cases: list[QaCase]
+    places: list[str]
 
 
 def read_cases(path: Path, *, format: str | None = None) -> list[QaCase]:  # noqa: A002 (the option's name)
@@ -52,39 +64,64 @@ def read_cases(path: Path, *, format: str | None = None) -> list[QaCase]:  # noq
     Raises:
         DataError: The file or a row is not in that form; names the line and the fix.
     """
-    try:
-        raw = path.read_bytes()
-    except OSError as error:
-        raise DataError(
-            error.strerror or str(error), fix="check the path", where=str(path)
-        ) from error
+    return read_placed_cases(path, format=format).cases
+
+
+def read_placed_cases(
+    path: Path,
+    *,
+    format: str | None = None,  # noqa: A002 (the option's name)
+    report: Report = refuse,
+) -> PlacedCases:
+    """`read_cases`, with where each case stands.
+
+    Args:
+        path: See `read_cases`.
+        format: See `read_cases`.
+        report: Told about each row that cannot become a case. The usual one raises.
+
+    Raises:
+        DataError: See `read_cases`.
+    """
+    raw = load_bytes(path)
     if format is not None and format not in FORMATS:
         raise DataError(
             f"unknown format {format!r}",
             fix=f"use one of {', '.join(FORMATS)}",
             where=str(path),
         )
-    kind = format or _recognise(raw, path)
-    cases: list[QaCase] = []
-    places: dict[str, str] = {}
+    kind: CaseFormat = _known(format) or _recognise(raw, path)
     if kind == "squad":
-        cases = read_squad_cases(path)
-        located = [(case, str(path)) for case in cases]
+        located = [(case, f"{path}: {case.id}") for case in read_squad_cases(path)]
     else:
-        located = [(_case(row), row.where) for row in _rows(raw, kind, path)]
+        located = list(_located(_rows(raw, kind, path, report=report), report=report))
     if not located:
         raise DataError("no cases in it", fix="put rows into it", where=str(path))
-    unique: list[QaCase] = []
+    places: dict[str, str] = {}
+    cases: list[QaCase] = []
     for case, where in located:
         if case.id in places:
-            raise DataError(
-                f"id {case.id!r} was used before, at {places[case.id]}",
-                fix="give every case an id of its own, or leave the ids out",
-                where=where,
+            report(
+                RowError(
+                    f"id {case.id!r} was used before, at {places[case.id]}",
+                    "give every case an id of its own, or leave the ids out",
+                    where,
+                    "id",
+                    "duplicate_id",
+                )
             )
-        unique.append(_with_id(case, places))
-        places[unique[-1].id] = where
-    return unique
+            continue
+        cases.append(_with_id(case, places))
+        places[cases[-1].id] = where
+    return PlacedCases(cases, [places[case.id] for case in cases])
+
+
+def _located(rows: Iterable[Row], *, report: Report) -> Iterator[tuple[QaCase, str]]:
+    for row in rows:
+        try:
+            yield _case(row), row.where
+        except DataError as error:
+            report(RowError(error.problem, error.fix, error.where, kind="bad_case"))
 
 
 def write_cases(path: Path, cases: Sequence[QaCase]) -> None:
@@ -95,6 +132,10 @@ def write_cases(path: Path, cases: Sequence[QaCase]) -> None:
     """
     lines = (json.dumps(asdict(case), ensure_ascii=False) + "\n" for case in cases)
     write_atomic(path, "".join(lines))
+
+
+def _known(name: str | None) -> CaseFormat | None:
+    return next((kind for kind in FORMATS if kind == name), None)
 
 
 def _with_id(case: QaCase, taken: dict[str, str]) -> QaCase:
@@ -135,102 +176,20 @@ def _recognise(raw: bytes, path: Path) -> CaseFormat:
     )
 
 
-def _rows(raw: bytes, kind: CaseFormat, path: Path) -> Iterator[_Row]:
+def _rows(raw: bytes, kind: CaseFormat, path: Path, *, report: Report) -> Iterator[Row]:
     if kind == "parquet":
-        return _parquet_rows(raw, path)
+        yield from parquet_table(raw, path).rows
+        return
     text = decode(raw, where=str(path))
     if kind == "jsonl":
-        return _json_lines(text, path)
-    if kind == "json":
-        return _json_array(text, path)
-    return _table_rows(text, path, delimiter="\t" if kind == "tsv" else ",")
-
-
-def _json_lines(text: str, path: Path) -> Iterator[_Row]:
-    # Not splitlines: a JSON string may hold U+2028, which that takes for a line end.
-    for number, line in enumerate(text.split("\n"), start=1):
-        if not line.strip():
-            continue
-        where = f"{path}:{number}"
-        try:
-            value = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise DataError(
-                f"not JSON at column {error.colno}: {error.msg}",
-                fix="correct or delete this line: each line is one JSON object",
-                where=where,
-            ) from error
-        except RecursionError as error:
-            raise _not_object(where) from error
-        yield _object_row(value, where)
-
-
-def _json_array(text: str, path: Path) -> Iterator[_Row]:
-    try:
-        values = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise DataError(
-            f"not JSON at column {error.colno}: {error.msg}",
-            fix="correct this line: the file is one JSON array of objects",
-            where=f"{path}:{error.lineno}",
-        ) from error
-    except RecursionError as error:
-        raise _not_object(str(path)) from error
-    if not isinstance(values, list):
-        raise DataError(
-            "not a JSON array",
-            fix="write [{...}, {...}], or one object a line and --format jsonl",
-            where=str(path),
-        )
-    for number, value in enumerate(cast("list[Any]", values)):
-        yield _object_row(value, f"{path}[{number}]")
-
-
-def _object_row(value: object, where: str) -> _Row:
-    if not isinstance(value, dict):
-        raise _not_object(where)
-    return _Row(cast("dict[str, Any]", value), where)
-
-
-def _not_object(where: str) -> DataError:
-    return DataError(
-        "not a JSON object",
-        fix='write {"question": "...", "answers": ["..."]}',
-        where=where,
-    )
-
-
-def _table_rows(text: str, path: Path, *, delimiter: str) -> Iterator[_Row]:
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    header: list[str] = []
-    line = 1
-    while True:
-        try:
-            cells = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            raise DataError(
-                f"not readable as a table: {error}",
-                fix="check the quotes, and double each quote inside a quoted cell",
-                where=f"{path}:{line}",
-            ) from error
-        where = f"{path}:{line}"
-        # A quoted cell may span lines: the row begins where the last one ended.
-        line = reader.line_num + 1
-        if not any(cell.strip() for cell in cells):
-            continue
-        if not header:
-            header = [cell.strip() for cell in cells]
-            continue
-        if len(cells) != len(header):
-            raise DataError(
-                f"{len(cells)} cells, the header has {len(header)}",
-                fix="quote cells that hold the separator or a line end",
-                where=where,
-            )
-        pairs = zip(header, cells, strict=True)
-        yield _Row({key: _cell(key, cell) for key, cell in pairs}, where)
+        yield from json_lines(text, path, like=_LIKE, report=report)
+    elif kind == "json":
+        yield from json_array(text, path, like=_LIKE, report=report)
+    else:
+        delimiter = "\t" if kind == "tsv" else ","
+        for fields, where in table_rows(text, path, delimiter=delimiter, report=report):
+            read = {key: _cell(key, cell) for key, cell in fields.items()}
+            yield Row(read, where)
 
 
 def _cell(key: str, cell: str) -> object:
@@ -243,23 +202,7 @@ def _cell(key: str, cell: str) -> object:
     return cell
 
 
-def _parquet_rows(raw: bytes, path: Path) -> Iterator[_Row]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        table = pq.read_table(pa.BufferReader(raw))
-    except (pa.ArrowException, OSError) as error:
-        raise DataError(
-            f"not a readable Parquet file: {error}",
-            fix="write the file again",
-            where=str(path),
-        ) from error
-    for number, fields in enumerate(table.to_pylist(), start=1):
-        yield _Row(fields, f"{path}: row {number}")
-
-
-def _case(row: _Row) -> QaCase:
+def _case(row: Row) -> QaCase:
     fields, where = row
     question = _text(fields, "question", where)
     if not question:

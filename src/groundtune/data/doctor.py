@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from groundtune.data.near import near_pairs
+from groundtune.data.near import fingerprints, near_pairs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -139,8 +139,8 @@ def _leaks(
         return _gives_away(seen[left], held_out[right])
 
     pairs = near_pairs(
-        [case.question for case in seen],
-        [case.question for case in held_out],
+        fingerprints(case.question for case in seen),
+        fingerprints(case.question for case in held_out),
         matters=matters,
     )
     exact = [seen[left].id for left, _, similarity in pairs if similarity == 1]

@@ -107,3 +107,11 @@ def guess_language(text: str) -> str:
     is_frequent = counts[best] >= _MIN_SHARE * total
     is_ahead = scores[best] >= _MIN_LEAD * scores[second]
     return best if is_frequent and is_ahead and scores[best] else ""
+
+
+def frequent_words(language: str) -> frozenset[str]:
+    """The most frequent words of a language; none for one that is not known."""
+    return _WORDS.get(language, frozenset())
+
+
+_WORDS = {lang: frozenset(words.split()) for lang, words in _FREQUENT.items()}

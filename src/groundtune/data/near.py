@@ -1,4 +1,4 @@
-"""Which texts of one list nearly repeat texts of another: MinHash, then exact Jaccard.
+"""Which texts nearly repeat others: MinHash, then exact Jaccard.
 
 Pure. Hashing only proposes pairs; each one is checked on its character n-grams, so what
 is reported is never a guess. A pair above the threshold is missed in about 1 of 10,000.
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     import numpy.typing as npt
 
@@ -24,6 +24,9 @@ _BANDS = 24
 _ROWS = 5
 """With 24 bands of 5 hashes a pair at Jaccard 0.8 is proposed with p = 0.9999."""
 _BASE = np.uint64(0x100000001B3)
+_MOST_PROPOSED = 50
+"""Earlier texts that one text is compared with: where all are of one template, each is
+like every other, and more would say nothing new."""
 
 
 class NearPair(NamedTuple):
@@ -37,9 +40,27 @@ class NearPair(NamedTuple):
     """Jaccard similarity of their character n-grams."""
 
 
+class Fingerprint(NamedTuple):
+    """A text as it is compared."""
+
+    grams: Codes
+    """Hashes of its distinct n-grams, sorted."""
+    buckets: list[tuple[int, bytes]]
+    """What it shares with texts that are like it, one for each band."""
+
+
+def fingerprints(texts: Iterable[str]) -> list[Fingerprint]:
+    """Prepare texts for comparing; normalise them before."""
+    found: list[Fingerprint] = []
+    for text in texts:
+        grams = _grams(text)
+        found.append(Fingerprint(grams, _bands(grams)))
+    return found
+
+
 def near_pairs(
-    left: Sequence[str],
-    right: Sequence[str],
+    left: Sequence[Fingerprint],
+    right: Sequence[Fingerprint],
     *,
     matters: Callable[[int, int], bool],
     threshold: float = 0.8,
@@ -53,22 +74,42 @@ def near_pairs(
             pairs that do not matter.
         threshold: Lowest similarity that is reported.
     """
-    grams_left = [_grams(text) for text in left]
-    grams_right = [_grams(text) for text in right]
     buckets: dict[tuple[int, bytes], list[int]] = defaultdict(list)
-    for index, grams in enumerate(grams_left):
-        for key in _bands(grams):
+    for index, one in enumerate(left):
+        for key in one.buckets:
             buckets[key].append(index)
     found: list[NearPair] = []
-    for index, grams in enumerate(grams_right):
-        proposed = {i for key in _bands(grams) for i in buckets.get(key, ())}
+    for index, own in enumerate(right):
+        proposed = {i for key in own.buckets for i in buckets.get(key, ())}
         for other in proposed:
             if not matters(other, index):
                 continue
-            similarity = _jaccard(grams_left[other], grams)
+            similarity = _jaccard(left[other].grams, own.grams)
             if similarity >= threshold:
                 found.append(NearPair(other, index, similarity))
     return sorted(found)
+
+
+def near_repeats(
+    texts: Sequence[Fingerprint], *, threshold: float = 0.8
+) -> list[NearPair]:
+    """Each text that nearly repeats an earlier one, with the most alike of those."""
+    buckets: dict[tuple[int, bytes], list[int]] = defaultdict(list)
+    found: list[NearPair] = []
+    for index, own in enumerate(texts):
+        proposed: set[int] = set()
+        for key in own.buckets:
+            earlier = buckets[key]
+            proposed.update(earlier[-_MOST_PROPOSED:])
+            earlier.append(index)
+        alike = [
+            NearPair(other, index, similarity)
+            for other in sorted(proposed)[-_MOST_PROPOSED:]
+            if (similarity := _jaccard(texts[other].grams, own.grams)) >= threshold
+        ]
+        if alike:
+            found.append(max(alike, key=lambda pair: (pair.similarity, -pair.left)))
+    return found
 
 
 def _grams(text: str) -> Codes:
@@ -90,14 +131,16 @@ def _scrambled(codes: Codes) -> Codes:
     return codes ^ (codes >> np.uint64(31))
 
 
-_SALTS = _scrambled(np.arange(1, _BANDS * _ROWS + 1, dtype=np.uint64))
+_FACTORS = _scrambled(np.arange(1, _BANDS * _ROWS + 1, dtype=np.uint64)) | np.uint64(1)
+"""Odd, so that multiplying by one maps codes one to one: each a hash of its own."""
+_BAND_BYTES = 8 * _ROWS
 
 
 def _bands(grams: Codes) -> list[tuple[int, bytes]]:
     """The buckets that a text falls into."""
-    signature = _scrambled(grams[None, :] ^ _SALTS[:, None]).min(axis=1)
-    rows = signature.reshape(_BANDS, _ROWS)
-    return [(band, rows[band].tobytes()) for band in range(_BANDS)]
+    signature = (grams[None, :] * _FACTORS[:, None]).min(axis=1).tobytes()
+    starts = range(0, len(signature), _BAND_BYTES)
+    return [(start, signature[start : start + _BAND_BYTES]) for start in starts]
 
 
 def _jaccard(left: Codes, right: Codes) -> float:

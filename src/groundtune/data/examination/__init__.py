@@ -1,0 +1,1 @@
+"""What the doctor looks for in labelled files, a subject a file; all of it pure."""
