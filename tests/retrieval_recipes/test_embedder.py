@@ -11,8 +11,8 @@ import pytest
 from groundtune.config.embedding import EmbedderSettings
 from groundtune.core.errors import ConfigError, ModelLoadError
 from groundtune.store.models import ModelFolder, open_model
-from groundtune.tune import embedder as training
-from groundtune.tune.embedder import Encoder, TrainingLoop, train_embedder
+from groundtune.tune import loop
+from groundtune.tune.embedder import EmbedderTrainer, Encoder, train_embedder
 from groundtune.tune.pairs import Pair, Pool
 
 if TYPE_CHECKING:
@@ -100,18 +100,19 @@ def test_interrupted_it_ends_in_the_same_weights(
         )
 
     run(tmp_path / "whole")
-    monkeypatch.setattr(training, "_CHECKPOINT_SECONDS", 0.0)
-    step = TrainingLoop.step
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(loop, "CHECKPOINT_SHARE", float("inf"))
+    backward = EmbedderTrainer.backward
 
-    def stop_at_the_third(loop: Any, state: Any) -> None:
-        if state.step == 2:
+    def stop_at_the_third(trainer: Any, step: int) -> Any:
+        if step == 2:
             raise KeyboardInterrupt
-        step(loop, state)
+        return backward(trainer, step)
 
-    monkeypatch.setattr(TrainingLoop, "step", stop_at_the_third)
+    monkeypatch.setattr(EmbedderTrainer, "backward", stop_at_the_third)
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path / "parts")
-    monkeypatch.setattr(TrainingLoop, "step", step)
+    monkeypatch.setattr(EmbedderTrainer, "backward", backward)
     done = run(tmp_path / "parts")
 
     assert done["training"]["steps"] == 4
@@ -133,7 +134,7 @@ def test_what_is_done_is_not_done_again(
     def fail(*_: object) -> None:
         raise AssertionError("trained again")
 
-    monkeypatch.setattr(TrainingLoop, "step", fail)
+    monkeypatch.setattr(EmbedderTrainer, "backward", fail)
     assert train_embedder(tiny_encoder, PAIRS, settings=short, **arguments) == first
 
 
@@ -143,13 +144,10 @@ def test_another_right_passage_is_not_pushed_away(tiny_encoder: ModelFolder) -> 
         replace(PAIRS[0], also_right=(twin.positive,), negatives=()),
         replace(twin, also_right=(PAIRS[0].positive,), negatives=()),
     ]
-    loop = TrainingLoop(tiny_encoder, pairs, [], replace(SETTINGS, epochs=1), 0)
-    state = training.TrainState(plan=loop.plan)
-
-    loop.step(state)
+    trainer = EmbedderTrainer(tiny_encoder, pairs, [], replace(SETTINGS, epochs=1), 0)
 
     # Each is right for the other's question: nothing is left to tell apart.
-    assert state.train_losses == [pytest.approx(0.0, abs=1e-6)]
+    assert trainer.backward(0).loss == pytest.approx(0.0, abs=1e-6)
 
 
 def test_an_onnx_export_is_refused(tiny_encoder: ModelFolder, tmp_path: Path) -> None:

@@ -205,8 +205,8 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[3])
 import test_train as t
 from groundtune.store.models import open_model
-from groundtune.tune import train as room
-room._CHECKPOINT_SECONDS = 0.0
+from groundtune.tune import loop, train as room
+loop.CHECKPOINT_SECONDS, loop.CHECKPOINT_SHARE = 0.0, float("inf")
 model = t.fresh(open_model(sys.argv[1], kind="generator", offline=True))
 packs = t.packs_of(t.facts(6))
 def slow(label, done, total):

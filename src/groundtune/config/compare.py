@@ -47,7 +47,9 @@ class CompareSettings:
         default_factory=lambda: TrainSettings(epochs=20.0, max_tokens=60_000)
     )
     context: TrainSettings = field(
-        default_factory=lambda: TrainSettings(epochs=3.0, max_tokens=300_000)
+        default_factory=lambda: TrainSettings(
+            epochs=3.0, max_tokens=300_000, patience=3
+        )
     )
     reading: ContextSettings = field(default_factory=ContextSettings)
 

@@ -2,16 +2,15 @@
 
 The loss is cross-entropy over similarities (multiple negatives ranking): the right
 passage of a question against its hard negatives and against all passages of the other
-questions in the step. A passage that is right for the question as well is masked. As
-with adapters, the order of the data is a plan made beforehand and nothing is drawn
-while training, so a training that was interrupted ends in the same weights.
+questions in the step. A passage that is right for the question as well is masked. The
+order of the data is a plan made beforehand (`pairs.plan_batches`); `loop` does the
+rest.
 """
 
 from __future__ import annotations
 
 import json
 import shutil
-import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +20,7 @@ from groundtune.core.protocols import silent
 from groundtune.store.files import explained, read_json
 from groundtune.store.folders import publish_folder, remove_folder
 from groundtune.store.models import MANIFEST, write_manifest
-from groundtune.tune.checkpoint import CheckpointFolder, TrainState
+from groundtune.tune.loop import Step, TrainedWeights, WeightGroup, run
 from groundtune.tune.pairs import plan_batches
 from groundtune.tune.pretrained import choose_device, choose_dtype, load_encoder
 
@@ -36,9 +35,7 @@ if TYPE_CHECKING:
     from groundtune.store.models import ModelFolder
     from groundtune.tune.pairs import Pair, Pool
 
-_CLIP_NORM = 1.0
 _WEIGHT_DECAY = 0.01
-_CHECKPOINT_SECONDS = 60.0
 _FORWARD_TEXTS = 16
 """Texts of about equal length in one forward pass: little padding, little memory."""
 
@@ -75,36 +72,22 @@ def train_embedder(
         ModelLoadError: The base cannot be trained.
         StoreError: The model or a checkpoint cannot be written.
     """
-    loop = TrainingLoop(base, pairs, pools, settings, seed)
+    trainer = EmbedderTrainer(base, pairs, pools, settings, seed)
     if (out / MANIFEST).exists():
         written: dict[str, Any] = read_json(out / MANIFEST)
-        if written.get("plan") == loop.plan:
+        if written.get("plan") == trainer.plan:
             return {key: written[key] for key in ("base", "plan", "training")}
     folder = out.with_name(f".{out.name.lstrip('.')}.checkpoint")
-    checkpoints = CheckpointFolder(folder)
-    state = TrainState(plan=loop.plan)
-    if (found := checkpoints.load(plan=loop.plan)) is not None:
-        state, tensors = found
-        loop.restore(tensors)
-    else:
-        loop.evaluate(state)
-    saved = time.perf_counter()
-    total = len(loop.steps)
-    while not state.done:
-        progress("training the embedder", state.step, total)
-        began = time.perf_counter()
-        loop.step(state)
-        if state.step % loop.every == 0 or state.step == total:
-            loop.evaluate(state)
-        state.done = state.done or state.step == total
-        state.seconds += time.perf_counter() - began
-        if not state.done and time.perf_counter() - saved > _CHECKPOINT_SECONDS:
-            checkpoints.save(state, loop.tensors())
-            saved = time.perf_counter()
-    progress("training the embedder", total, total)
+    state = run(
+        trainer,
+        folder=folder,
+        label="training the embedder",
+        progress=progress,
+        evaluate_first=True,
+    )
     record: dict[str, Any] = {
         "base": f"{base.name}@{base.weights_sha256[:8]}",
-        "plan": loop.plan,
+        "plan": trainer.plan,
         "training": {
             "settings": asdict(settings),
             "seed": seed,
@@ -116,13 +99,13 @@ def train_embedder(
             "seconds": round(state.seconds, 1),
         },
     }
-    _write(loop.best_weights(), base, out, record)
+    _write(trainer.best_weights(), base, out, record)
     remove_folder(folder)
     return record
 
 
-class TrainingLoop:
-    """The tensors of a training and what is done to them."""
+class EmbedderTrainer:
+    """See `loop.Trainer`."""
 
     def __init__(
         self,
@@ -132,8 +115,6 @@ class TrainingLoop:
         settings: EmbedderSettings,
         seed: int,
     ) -> None:
-        import torch
-
         self._pairs, self._pools, self._settings = pairs, pools, settings
         self._encoder = Encoder(base, settings)
         self._model = self._encoder.model
@@ -144,21 +125,19 @@ class TrainingLoop:
             for name, weight in self._model.named_parameters()
             if weight.requires_grad and not name.startswith("pooler.")
         ]
-        self._names = [name for name, _ in named]
-        self._weights: list[torch.Tensor] = [weight for _, weight in named]
-        self._best = [weight.detach().clone() for weight in self._weights]
-        self._optimizer = torch.optim.AdamW(
-            self._weights, lr=settings.learning_rate, weight_decay=_WEIGHT_DECAY
-        )
-        self.steps = plan_batches(
+        self.weights = TrainedWeights([WeightGroup(named, weight_decay=_WEIGHT_DECAY)])
+        self._order = plan_batches(
             pairs,
             epochs=settings.epochs,
             batch_pairs=settings.batch_pairs,
             most=settings.max_pairs,
             seed=seed,
         )
-        assert self.steps, "two pairs at least"
-        self.every = max(1, -(-len(self.steps) // settings.evaluations))
+        assert self._order, "two pairs at least"
+        self.seed = seed
+        self.steps = len(self._order)
+        self.evaluate_every = max(1, -(-self.steps // settings.evaluations))
+        self.patience = settings.patience
         self.plan = fingerprint(
             {
                 "base": base.weights_sha256,
@@ -170,14 +149,19 @@ class TrainingLoop:
             }
         )
 
-    def step(self, state: TrainState) -> None:
-        """Make one optimiser step."""
+    def rate(self, step: int) -> float:
+        """Linear warm-up, then linear decay to nothing."""
+        warm = max(1, round(self._settings.warmup_share * self.steps))
+        rise = (step + 1) / warm
+        fall = (self.steps - step) / max(1, self.steps - warm)
+        return self._settings.learning_rate * min(1.0, rise, fall)
+
+    def backward(self, step: int) -> Step:
+        """The loss is the mean over the step's questions."""
         import torch
 
-        pairs = [self._pairs[index] for index in self.steps[state.step]]
-        epoch = sum(len(batch) for batch in self.steps[: state.step]) // len(
-            self._pairs
-        )
+        pairs = [self._pairs[index] for index in self._order[step]]
+        epoch = sum(len(batch) for batch in self._order[:step]) // len(self._pairs)
         texts = [pair.positive for pair in pairs]
         for pair in pairs:
             count = len(pair.negatives)
@@ -201,60 +185,16 @@ class TrainingLoop:
         scores_Q_T = scores_Q_T.masked_fill(masked_Q_T, float("-inf"))
         loss = torch.nn.functional.cross_entropy(scores_Q_T, target_Q)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(self._weights, _CLIP_NORM)
-        for group in self._optimizer.param_groups:
-            group["lr"] = self._rate(state.step)
-        self._optimizer.step()
-        self._optimizer.zero_grad()
-        state.step += 1
-        state.train_losses.append(float(loss.detach()))
+        return Step(float(loss.detach()), 0)
 
-    def evaluate(self, state: TrainState) -> None:
-        """Rank the pools, remember the best weights, decide whether to stop."""
-        if not self._pools:
-            state.best_step = state.step
-            self._best = [weight.detach().clone() for weight in self._weights]
-            return
-        loss = 1.0 - self._reciprocal_rank()
-        state.dev_losses.append((state.step, loss))
-        if state.best_loss is None or loss < state.best_loss:
-            state.best_loss, state.best_step, state.bad = loss, state.step, 0
-            self._best = [weight.detach().clone() for weight in self._weights]
-        else:
-            state.bad += 1
-            state.done = state.bad >= self._settings.patience
+    def dev_loss(self) -> float | None:
+        """How far the pools are from being ranked right."""
+        return 1.0 - self._reciprocal_rank() if self._pools else None
 
     def best_weights(self) -> dict[str, torch.Tensor]:
         """All weights of the model, the trained ones at their best."""
-        weights = dict(self._model.state_dict())
-        weights.update(zip(self._names, self._best, strict=True))
+        weights = dict(self._model.state_dict()) | self.weights.best()
         return {name: w.detach().cpu().contiguous() for name, w in weights.items()}
-
-    def tensors(self) -> dict[str, torch.Tensor]:
-        """Everything that `restore` needs, by name."""
-        moments = self._optimizer.state_dict()["state"]
-        out: dict[str, torch.Tensor] = {}
-        for number, name in enumerate(self._names):
-            out[f"weight.{name}"] = self._weights[number].detach()
-            out[f"best.{name}"] = self._best[number]
-            for key, value in moments[number].items():
-                out[f"{key}.{name}"] = value
-        return out
-
-    def restore(self, tensors: dict[str, torch.Tensor]) -> None:
-        """Take up the tensors of a checkpoint."""
-        import torch
-
-        state = self._optimizer.state_dict()
-        for number, name in enumerate(self._names):
-            with torch.no_grad():
-                self._weights[number].copy_(tensors[f"weight.{name}"])
-            self._best[number] = tensors[f"best.{name}"]
-            state["state"][number] = {
-                key: tensors[f"{key}.{name}"]
-                for key in ("step", "exp_avg", "exp_avg_sq")
-            }
-        self._optimizer.load_state_dict(state)
 
     def _reciprocal_rank(self) -> float:
         """Mean over the pools, the first right text of each counting."""
@@ -274,14 +214,6 @@ class TrainingLoop:
             # A tie counts against the right one.
             total += 1.0 / (1 + int((wrong >= right.max()).sum()))
         return total / len(self._pools)
-
-    def _rate(self, step: int) -> float:
-        """Linear warm-up, then linear decay to nothing."""
-        total = len(self.steps)
-        warm = max(1, round(self._settings.warmup_share * total))
-        rise = (step + 1) / warm
-        fall = (total - step) / max(1, total - warm)
-        return self._settings.learning_rate * min(1.0, rise, fall)
 
 
 class Encoder:

@@ -1,0 +1,296 @@
+"""The loop that every training runs in, resumable to the bit.
+
+A trainer says what a step is made of and how good the weights are; the loop keeps the
+weights, their moments and the best of them, stops when nothing gets better, and writes
+checkpoints. The order of the data is a plan made beforehand, and both the learning
+rate and the chance of a step (dropout) follow from its number: so the tensors and
+`TrainState` are all there is to save, and a training that was interrupted ends in the
+same weights as one that was not.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from groundtune.core.protocols import NOTE, silent
+from groundtune.tune.checkpoint import CheckpointFolder, TrainState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    import torch
+
+    from groundtune.core.protocols import Progress
+
+CHECKPOINT_SECONDS = 20.0
+CHECKPOINT_SHARE = 0.05
+"""Most of the time that checkpoints may take: large models are saved less often."""
+CLIP_NORM = 1.0
+_SEED_STRIDE = 1_000_003
+_RECENT = 20
+"""Steps over which the loss that is shown is averaged."""
+
+
+class Step(NamedTuple):
+    """What one step was, once its gradients are there."""
+
+    loss: float
+    """Mean over what the step supervises, in nats."""
+    tokens: int
+
+
+class WeightGroup(NamedTuple):
+    """Weights that are trained alike."""
+
+    named: Sequence[tuple[str, torch.Tensor]]
+    rate_scale: float = 1.0
+    """Factor on the learning rate of the step."""
+    weight_decay: float = 0.0
+
+
+class TrainedWeights:
+    """The tensors that a training changes: masters, moments and the best so far.
+
+    A weight of less than 32 bits has a master in fp32, which the optimiser works on;
+    any other weight is its own master.
+
+    Args:
+        groups: What is trained.
+        betas: How long the moments remember.
+        fused: Whether one kernel makes the whole step.
+        clips: Whether gradients are shortened here; else the caller has done it.
+    """
+
+    def __init__(
+        self,
+        groups: Iterable[WeightGroup],
+        *,
+        betas: tuple[float, float] = (0.9, 0.999),
+        fused: bool = False,
+        clips: bool = True,
+    ) -> None:
+        import torch
+
+        self._clips = clips
+        self._names: list[str] = []
+        self._weights: list[torch.Tensor] = []
+        self._masters: list[torch.Tensor] = []
+        self._scales: list[float] = []
+        parts: list[dict[str, object]] = []
+        for group in groups:
+            weights = [weight for _, weight in group.named]
+            masters = [
+                w if w.dtype == torch.float32 else w.detach().float().clone()
+                for w in weights
+            ]
+            self._names += [name for name, _ in group.named]
+            self._weights += weights
+            self._masters += masters
+            self._scales.append(group.rate_scale)
+            parts.append({"params": masters, "weight_decay": group.weight_decay})
+        self._best = [master.detach().clone() for master in self._masters]
+        self._optimizer = torch.optim.AdamW(parts, lr=1.0, betas=betas, fused=fused)
+
+    def update(self, rate: float) -> None:
+        """Use up the gradients; a weight that has none is left as it is."""
+        import torch
+
+        for weight, master in zip(self._weights, self._masters, strict=True):
+            if weight is not master and weight.grad is not None:
+                master.grad = weight.grad.float()
+                weight.grad = None
+        if self._clips:
+            torch.nn.utils.clip_grad_norm_(self._masters, CLIP_NORM)
+        for group, scale in zip(
+            self._optimizer.param_groups, self._scales, strict=True
+        ):
+            group["lr"] = rate * scale
+        self._optimizer.step()
+        self._optimizer.zero_grad()
+        self._write(self._masters)
+
+    def keep_best(self) -> None:
+        """Remember the weights as they stand."""
+        self._best = [master.detach().clone() for master in self._masters]
+
+    def use_best(self) -> None:
+        """Put the remembered weights into the model."""
+        self._write(self._best)
+
+    def best(self) -> dict[str, torch.Tensor]:
+        """The remembered weights by name."""
+        return dict(zip(self._names, self._best, strict=True))
+
+    def digests(self) -> list[str]:
+        """A hash of each weight, to tell one beginning from another."""
+        return [_digest(master) for master in self._masters]
+
+    def tensors(self) -> dict[str, torch.Tensor]:
+        """Everything that `restore` needs, by name."""
+        moments = self._optimizer.state_dict()["state"]
+        out: dict[str, torch.Tensor] = {}
+        for number, name in enumerate(self._names):
+            out[f"master.{name}"] = self._masters[number].detach()
+            out[f"best.{name}"] = self._best[number]
+            # A weight that was never opened has no moments yet.
+            for key, value in moments.get(number, {}).items():
+                out[f"{key}.{name}"] = value
+        return out
+
+    def restore(self, tensors: Mapping[str, torch.Tensor]) -> None:
+        """Take up the tensors of a checkpoint."""
+        import torch
+
+        state = self._optimizer.state_dict()
+        for number, name in enumerate(self._names):
+            with torch.no_grad():
+                self._masters[number].copy_(tensors[f"master.{name}"])
+            self._best[number] = tensors[f"best.{name}"].to(self._masters[number])
+            if f"exp_avg.{name}" in tensors:
+                state["state"][number] = {
+                    key: tensors[f"{key}.{name}"]
+                    for key in ("step", "exp_avg", "exp_avg_sq")
+                }
+        self._optimizer.load_state_dict(state)
+        self._write(self._masters)
+
+    def _write(self, values: Sequence[torch.Tensor]) -> None:
+        import torch
+
+        with torch.no_grad():
+            for weight, value in zip(self._weights, values, strict=True):
+                if weight is not value:
+                    weight.copy_(value)
+
+
+class Trainer(Protocol):
+    """What differs from one kind of training to another."""
+
+    @property
+    def plan(self) -> str:
+        """Fingerprint of data, settings and first weights."""
+        ...
+
+    @property
+    def weights(self) -> TrainedWeights:
+        """What is trained."""
+        ...
+
+    @property
+    def steps(self) -> int:
+        """Optimiser steps in all."""
+        ...
+
+    @property
+    def evaluate_every(self) -> int:
+        """Steps between evaluations."""
+        ...
+
+    @property
+    def patience(self) -> int:
+        """Evaluations without a better one after which training stops."""
+        ...
+
+    @property
+    def seed(self) -> int:
+        """Of dropout."""
+        ...
+
+    def rate(self, step: int) -> float:
+        """Learning rate of a step, numbered from 0."""
+        ...
+
+    def backward(self, step: int) -> Step:
+        """Leave the gradients of a step in the weights."""
+        ...
+
+    def dev_loss(self) -> float | None:
+        """How bad the weights are on held-out data; None where there is none."""
+        ...
+
+
+def run(
+    trainer: Trainer,
+    *,
+    folder: Path,
+    label: str,
+    progress: Progress = silent,
+    evaluate_first: bool = False,
+) -> TrainState:
+    """Train until the plan ends or nothing gets better; the best weights are kept.
+
+    They are in `trainer.weights`, and not yet in the model. Without held-out data the
+    last weights are the best.
+
+    Args:
+        trainer: Made afresh, also where an interrupted training goes on.
+        folder: Of the checkpoint; one that stands there and has the same plan is
+            gone on with.
+        label: What progress calls it.
+        progress: Told of each step and its loss.
+        evaluate_first: Whether the first weights may be the best.
+
+    Raises:
+        StoreError: A checkpoint could not be written or read.
+    """
+    import torch
+
+    checkpoints = CheckpointFolder(folder)
+    state = TrainState(plan=trainer.plan)
+    if (found := checkpoints.load(plan=trainer.plan)) is not None:
+        state, tensors = found
+        trainer.weights.restore(tensors)
+    elif evaluate_first:
+        _evaluate(trainer, state)
+    saved, pause = time.perf_counter(), CHECKPOINT_SECONDS
+    with torch.random.fork_rng():
+        while not state.done:
+            progress(_labelled(label, state), state.step, trainer.steps)
+            began = time.perf_counter()
+            torch.manual_seed(trainer.seed * _SEED_STRIDE + state.step)
+            loss, tokens = trainer.backward(state.step)
+            trainer.weights.update(trainer.rate(state.step))
+            state.step += 1
+            state.tokens += tokens
+            state.train_losses.append(loss)
+            if state.step % trainer.evaluate_every == 0 or state.step == trainer.steps:
+                _evaluate(trainer, state)
+            state.done = state.done or state.step == trainer.steps
+            state.seconds += time.perf_counter() - began
+            if state.done or time.perf_counter() - saved > pause:
+                began = time.perf_counter()
+                checkpoints.save(state, trainer.weights.tensors())
+                saved = time.perf_counter()
+                pause = max(CHECKPOINT_SECONDS, (saved - began) / CHECKPOINT_SHARE)
+    progress(label, trainer.steps, trainer.steps)
+    return state
+
+
+def _evaluate(trainer: Trainer, state: TrainState) -> None:
+    """Measure, remember the best weights, decide whether to stop."""
+    loss = trainer.dev_loss()
+    if loss is None:
+        state.best_step = state.step
+        trainer.weights.keep_best()
+        return
+    state.dev_losses.append((state.step, loss))
+    if state.best_loss is None or loss < state.best_loss:
+        state.best_loss, state.best_step, state.bad = loss, state.step, 0
+        trainer.weights.keep_best()
+    else:
+        state.bad += 1
+        state.done = state.bad >= trainer.patience
+
+
+def _labelled(label: str, state: TrainState) -> str:
+    recent = state.train_losses[-_RECENT:]
+    return f"{label}{NOTE}loss {sum(recent) / len(recent):.3f}" if recent else label
+
+
+def _digest(tensor: torch.Tensor) -> str:
+    import hashlib
+
+    raw = tensor.detach().cpu().contiguous().numpy().tobytes()
+    return hashlib.blake2b(raw, digest_size=8).hexdigest()
