@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from groundtune.augment.chat import ChatTemplate, Message
+from groundtune.augment.chat import ChatTemplate
 from groundtune.augment.prompt import BRIEF, INSTRUCTION, PromptBuilder, Shot
 from groundtune.core.errors import ConfigError, ModelLoadError
-from groundtune.core.values import Hit, Passage, Span
+from groundtune.core.values import Hit, Message, Passage, Span
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

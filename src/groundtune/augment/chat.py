@@ -6,7 +6,7 @@ sandbox and sees only the messages. Which messages to send is `prompt.py`'s busi
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from jinja2 import TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -17,12 +17,7 @@ from groundtune.core.fingerprint import text_sha256
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-
-class Message(NamedTuple):
-    """One turn of a conversation."""
-
-    role: Literal["system", "user", "assistant"]
-    content: str
+    from groundtune.core.values import Message
 
 
 class ChatTemplate:

@@ -11,8 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from groundtune.augment.chat import Message
 from groundtune.core.errors import ConfigError
+from groundtune.core.values import Message
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

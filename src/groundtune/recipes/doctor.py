@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from groundtune.augment.chat import ChatTemplate, Message
+from groundtune.augment.chat import ChatTemplate
 from groundtune.core.errors import DataError, ModelLoadError
 from groundtune.core.protocols import silent
 from groundtune.core.values import SupportCase
@@ -238,7 +238,7 @@ def _rendered(data: LabelledData, folder: ModelFolder) -> list[Diagnosis]:
     refused: list[Spot] = []
     for case, where in zip(data.cases, data.places, strict=True):
         assert isinstance(case, SupportCase), "read for support"
-        turns = [Message(turn.role, turn.content) for turn in case.messages]  # pyright: ignore[reportArgumentType]
+        turns = case.messages
         try:
             prompt = tokenizer.encode(template.render(turns[:-1]))
         except ModelLoadError as error:
