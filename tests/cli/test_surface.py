@@ -71,7 +71,9 @@ Verbs:
   kb        Look after a knowledge base: verify, rebuild, back up, restore.
   evaluate  Measure retrieval on labelled queries, with intervals.
   optimize  Choose the retrieval settings that do best on labelled questions.
+  doctor    Examine a labelled file before training, or this machine.
   tune      Fine-tune a model on labelled cases.
+  predict   Label the rows of a file with a tuned model.
   compare   Measure plain, rag, tuned and both on the same cases.
   report    Show a run again: a table here, an HTML page in its folder.
   models    List the models known by name, or fetch one.
@@ -90,7 +92,7 @@ Usage: groundtune [OPTIONS] VERB [ARGS]...
 Try 'groundtune --help' for help.
 
 Error: no verb named 'comapre'
-  fix: did you mean 'compare'? use one of demo, ingest, search, ask, kb, evaluate, optimize, tune, compare, report, models
+  fix: did you mean 'compare'? use one of demo, ingest, search, ask, kb, evaluate, optimize, doctor, tune, predict, compare, report, models
 """)  # noqa: E501
 
 

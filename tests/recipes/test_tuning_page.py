@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import yaml
 
-from groundtune.recipes.model_card import model_card, write_model_card
+from groundtune.recipes.tuning_page.card import model_card, write_model_card
 from groundtune.recipes.tuning_page.confusion import matrix
 from groundtune.recipes.tuning_page.content import (
     entity_content,

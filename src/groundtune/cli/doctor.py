@@ -58,7 +58,7 @@ def doctor(
     shows_all: bool,
     as_json: bool,
 ) -> None:
-    """Look at a labelled file before anything is trained, or at this machine.
+    """Examine a labelled file before training, or this machine.
 
     FILE is JSON Lines, JSON, CSV, TSV, Parquet, a folder of save_to_disk, CoNLL
     columns, lines of label and text, or one of two aligned files of lines. Each finding

@@ -48,11 +48,15 @@ VERBS = {
     ),
     "doctor": (
         "groundtune.cli.doctor:doctor",
-        "Look at a labelled file before anything is trained, or at this machine.",
+        "Examine a labelled file before training, or this machine.",
     ),
     "tune": (
         "groundtune.cli.training:tune",
         "Fine-tune a model on labelled cases.",
+    ),
+    "predict": (
+        "groundtune.cli.predicting:predict",
+        "Label the rows of a file with a tuned model.",
     ),
     "compare": (
         "groundtune.cli.comparing:compare",

@@ -9,6 +9,8 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any, Self
 
+from groundtune.core.protocols import NOTE
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
@@ -78,15 +80,18 @@ class ProgressDisplay:
         if self._bars is None:
             self._bars = _bars(self._stream)
             self._bars.start()
-        if label not in self._steps:
+        name = label.partition(NOTE)[0]
+        if name not in self._steps:
             # A step that another one follows has ended, whether it said so or not.
-            self._steps[label] = self._bars.add_task(label, total=total)
-        self._bars.update(self._steps[label], completed=done, total=total)
+            self._steps[name] = self._bars.add_task(label, total=total)
+        self._bars.update(
+            self._steps[name], completed=done, total=total, description=label
+        )
 
     def _write(self, label: str, done: int, total: int | None) -> None:
         now = self._clock()
-        if label != self._label:
-            self._label = label
+        if (name := label.partition(NOTE)[0]) != self._label:
+            self._label = name
             self._begun, self._begun_at = now, done
             self._last_line, self._last_done = float("-inf"), -1
         is_end = total is not None and done >= total

@@ -17,23 +17,52 @@ from groundtune.cli.options import (
 from groundtune.cli.output import json_option, print_json
 from groundtune.cli.progress import ProgressDisplay
 from groundtune.cli.retrieval import difference, interval
+from groundtune.config.encoder import STRATEGIES
+from groundtune.data.labelled import FORMATS
 
-_FOR_QA = ("train", "dev", "test", "docs", "base", "out")
+_LABEL_TASKS = ("sentiment", "classification", "ner")
+_FOR_QA = ("docs",)
+_FOR_CASES = ("train", "dev", "test", "base", "out")
 _FOR_RETRIEVAL = ("cases", "beir")
+_FOR_LABELS = ("strategy", "format", "changes")
 
 
 @click.command(
-    epilog=example("groundtune tune qa --train train.jsonl --docs docs/ --out model"),
+    epilog=example(
+        "groundtune tune classification --train train.csv --test test.csv --out model"
+    ),
 )
-@click.argument("task", type=click.Choice(["qa", "retrieval"]))
-@click.option("--train", type=EXISTING, help="qa: labelled cases to learn.")
+@click.argument("task", type=click.Choice(["qa", "retrieval", *_LABEL_TASKS]))
+@click.option("--train", type=EXISTING, help="Labelled cases to learn.")
 @click.option(
     "--dev",
     type=EXISTING,
-    help="qa: cases for stopping early.  [default: some of --train]",
+    help="Cases for choosing the best weights.  [default: some of --train]",
 )
 @click.option(
-    "--test", type=EXISTING, help="qa: cases to score the model on at the end."
+    "--test", type=EXISTING, help="Cases to score the model on, once, at the end."
+)
+@click.option(
+    "--strategy",
+    type=click.Choice(["auto", *STRATEGIES]),
+    default=None,
+    help="sentiment, classification, ner: what is trained.  [default: auto, by the "
+    "number of cases]",
+)
+@click.option(
+    "--set",
+    "changes",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="sentiment, classification, ner: a setting of training, such as epochs=3, "
+    "frozen_layers=4 or class_weights=balanced. Repeatable.",
+)
+@click.option(
+    "--format",
+    type=click.Choice(FORMATS),
+    default=None,
+    help="sentiment, classification, ner: format of the files.  [default: recognised "
+    "by content]",
 )
 @click.option(
     "--docs",
@@ -59,16 +88,20 @@ _FOR_RETRIEVAL = ("cases", "beir")
 @click.option(
     "--base",
     default=None,
-    help="qa: generator to start from, by name, folder, or org/name.  "
-    "[default: smollm2-135m-instruct]",
+    help="Model to start from, by name, folder, or org/name.  [default: "
+    "smollm2-135m-instruct for qa, all-minilm-l6-v2 for labels]",
 )
 @embedder_option
-@click.option("--out", type=ANY_PATH, help="qa: folder for the tuned model.")
+@click.option("--out", type=ANY_PATH, help="Folder for the tuned model.")
 @click.option("--seed", default=0, show_default=True, help="Source of all chance.")
 @click.option("--budget", type=Seconds(), help="Train no longer than, such as 30m.")
 @json_option
 def tune(*, task: str, as_json: bool, **options: Any) -> None:  # noqa: ANN401 (click's)
     """Fine-tune a model on labelled cases.
+
+    sentiment, classification and ner tune an encoder with a head. What is trained is
+    chosen by the number of cases, unless --strategy says it. The folder opens in
+    transformers as it is, and in `groundtune predict`.
 
     qa tunes a generator: without --docs or --kb it learns question and answer alone
     (closed book). The folder holds merged weights in the usual layout.
@@ -78,8 +111,12 @@ def tune(*, task: str, as_json: bool, **options: Any) -> None:  # noqa: ANN401 (
 
     If the command is stopped, run it again: it goes on where it was.
     """
-    work = {"qa": _tune_generator, "retrieval": _tune_embedder}
-    fields, lines = work[task](options)
+    if task == "qa":
+        fields, lines = _tune_generator(options)
+    elif task == "retrieval":
+        fields, lines = _tune_embedder(options)
+    else:
+        fields, lines = _tune_labels(task, options)
     if as_json:
         print_json(fields)
     else:
@@ -89,7 +126,8 @@ def tune(*, task: str, as_json: bool, **options: Any) -> None:  # noqa: ANN401 (
 def _tune_generator(options: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
     from groundtune.recipes.tune import tune as tune_recipe
 
-    _check_options(options, task="qa", needed=("train", "out"), foreign=_FOR_RETRIEVAL)
+    foreign = (*_FOR_RETRIEVAL, *_FOR_LABELS)
+    _check_options(options, task="qa", needed=("train", "out"), foreign=foreign)
     if (kb := options["kb"]) is not None and not kb.exists():
         raise click.BadParameter(f"{kb} does not exist", param_hint="--kb")
     with ProgressDisplay() as progress:
@@ -117,10 +155,51 @@ def _tune_generator(options: dict[str, Any]) -> tuple[dict[str, Any], list[str]]
     return fields, lines
 
 
+def _tune_labels(
+    task: str, options: dict[str, Any]
+) -> tuple[dict[str, Any], list[str]]:
+    from groundtune.recipes.tune_labels import tune_encoder
+
+    foreign = (*_FOR_QA, *_FOR_RETRIEVAL, "kb", "budget")
+    _check_options(options, task=task, needed=("train", "out"), foreign=foreign)
+    changes: dict[str, str] = {}
+    for written in options["changes"]:
+        name, equals, value = written.partition("=")
+        if not equals:
+            raise click.BadParameter(
+                f"{written!r} is not NAME=VALUE", param_hint="--set"
+            )
+        changes[name.strip()] = value.strip()
+    with ProgressDisplay() as progress:
+        report = tune_encoder(
+            task,
+            train=options["train"],
+            dev=options["dev"],
+            test=options["test"],
+            base=options["base"] or "all-minilm-l6-v2",
+            strategy=options["strategy"] or "auto",
+            format=options["format"],
+            changes=changes,
+            out=options["out"],
+            seed=options["seed"],
+            progress=progress,
+        )
+    fields = dataclasses.asdict(report)
+    figures = {split: fields[split] for split in ("dev", "test") if fields[split]}
+    lines = [
+        f"model: {fields['model']}",
+        f"strategy: {fields['strategy']}, {fields['why']}",
+        *(f"{name}: {interval(f)}, {f['n']} cases" for name, f in figures.items()),
+        f"trained for {fields['seconds']:.0f} s from {fields['base']}",
+    ]
+    return fields, lines
+
+
 def _tune_embedder(options: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
     from groundtune.recipes.tune_retrieval import tune_embedder
 
-    _check_options(options, task="retrieval", needed=("kb",), foreign=_FOR_QA)
+    foreign = (*_FOR_QA, *_FOR_CASES, *_FOR_LABELS)
+    _check_options(options, task="retrieval", needed=("kb",), foreign=foreign)
     if options["cases"] is not None and options["beir"] is not None:
         raise click.UsageError("give --cases or --beir, not both")
     with ProgressDisplay() as progress:
@@ -164,4 +243,5 @@ def _check_options(
             raise click.UsageError(f"tune {task} needs --{name}")
     for name in foreign:
         if options[name]:
-            raise click.UsageError(f"tune {task} takes no --{name}")
+            shown = "set" if name == "changes" else name
+            raise click.UsageError(f"tune {task} takes no --{shown}")

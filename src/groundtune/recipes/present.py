@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from groundtune.core.fingerprint import canonical_json, text_sha256
 from groundtune.core.protocols import silent
-from groundtune.recipes.model_card import write_model_card
+from groundtune.recipes.tuning_page.card import write_model_card
 from groundtune.recipes.tuning_page.content import entity_content, label_content
 from groundtune.recipes.tuning_page.page import write_tuning_page
 from groundtune.systems.baselines import Gazetteer, majority, majority_tag

@@ -12,7 +12,7 @@ from typing import Literal
 
 from groundtune.core.errors import ModelLoadError
 
-ModelKind = Literal["embedder", "generator"]
+ModelKind = Literal["embedder", "generator", "classifier"]
 
 DEFAULT_EMBEDDER = "all-minilm-l6-v2"
 DEFAULT_GENERATOR = "smollm2-135m-instruct"

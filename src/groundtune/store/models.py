@@ -12,7 +12,7 @@ import re
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from groundtune.core.errors import DataError, DownloadError, ModelLoadError
 from groundtune.core.fingerprint import file_sha256
@@ -327,7 +327,7 @@ def _kind_of(
     path: Path, config: dict[str, Any], manifest: dict[str, Any]
 ) -> ModelKind | None:
     """What a folder holds; None where it does not say."""
-    if manifest.get("kind") in {"embedder", "generator"}:
+    if manifest.get("kind") in get_args(ModelKind):
         return manifest["kind"]
     names = [str(name) for name in config.get("architectures") or []]
     if any(name.endswith("ForCausalLM") for name in names):
@@ -339,10 +339,9 @@ def _kind_of(
 
 def _check_kind(found: ModelKind | None, wanted: ModelKind, *, name: str) -> None:
     if found not in {None, wanted}:
+        article = "an" if found == "embedder" else "a"
         raise ModelLoadError(
-            f"{name} is an {found}, a model of kind {wanted} is needed".replace(
-                "an generator", "a generator"
-            ),
+            f"{name} is {article} {found}, a model of kind {wanted} is needed",
             fix="see `groundtune models` for models of each kind",
         )
 

@@ -119,7 +119,7 @@ def _curves(
         for line, points in shown.items():
             x, y = zip(*points, strict=True)
             mark = "o" if len(points) <= 30 else ""
-            axes.plot(x, y, mark, ls="-", color=colours[line], lw=1.8, ms=5)
+            axes.plot(x, y, marker=mark, color=colours[line], lw=1.8, ms=5)
             axes.annotate(
                 line,
                 points[-1],

@@ -1,0 +1,76 @@
+"""The verb that uses a tuned model: predict."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+import click
+
+from groundtune.cli.options import ANY_PATH, EXISTING, example
+from groundtune.cli.output import json_option, print_json
+from groundtune.cli.progress import ProgressDisplay
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@click.command(
+    epilog=example("groundtune predict model --in new.jsonl --out labelled.jsonl"),
+)
+@click.argument("model")
+@click.option(
+    "--in",
+    "source",
+    type=EXISTING,
+    required=True,
+    help="Rows to label: JSON Lines, JSON, CSV, TSV or Parquet.",
+)
+@click.option(
+    "--out",
+    type=ANY_PATH,
+    required=True,
+    help="JSON Lines file to write: each row with `prediction` and `scores`.",
+)
+@click.option(
+    "--column",
+    default="",
+    help="Column that holds the text, or the tokens.  [default: found by its name]",
+)
+@click.option(
+    "--int8",
+    "is_int8",
+    is_flag=True,
+    help="Compute with weights of 8 bits: faster, and what it changes is shown.",
+)
+@json_option
+def predict(
+    *, model: str, source: Path, out: Path, column: str, is_int8: bool, as_json: bool
+) -> None:
+    """Label the rows of a file with a tuned model.
+
+    MODEL is a folder that `groundtune tune` made for sentiment, classification or ner.
+    Scores are calibrated probabilities where dev cases were there to fit them on.
+    """
+    from groundtune.recipes.predict import predict as predict_recipe
+
+    with ProgressDisplay() as progress:
+        report = predict_recipe(
+            model,
+            source=source,
+            out=out,
+            column=column,
+            is_int8=is_int8,
+            progress=progress,
+        )
+    if as_json:
+        print_json(dataclasses.asdict(report))
+        return
+    click.echo(f"{report.rows} rows of {report.column!r} labelled: {report.out}")
+    for label, count in report.labels.items():
+        click.echo(f"  {label}: {count}")
+    if report.int8 is not None:
+        click.echo(
+            f"int8 left {report.int8['same']:.1%} of the labels of "
+            f"{report.int8['rows']} rows as they were"
+        )

@@ -1,0 +1,1 @@
+"""Fine-tuning of encoders for labels: the same five steps, a file a step."""
