@@ -45,8 +45,9 @@ def engine_errors(where: Path) -> Generator[None]:
     except (RuntimeError, OSError, ValueError) as error:
         raise _as_store_error(error, where) from error
     except BaseException as error:
-        # A panic in the engine's Rust code comes as a BaseException of its own.
-        if type(error).__name__ == "PanicException":
+        # A panic in the engine's Rust code comes as a class of its own, one where it
+        # is called and another where it is awaited; neither can be imported.
+        if type(error).__name__ in {"PanicException", "RustPanic"}:
             raise _as_store_error(error, where) from error
         raise
 
