@@ -102,7 +102,10 @@ def test_interrupted_it_ends_in_the_same_weights(
         )
 
     # Which precision is faster is timed, and on a busy machine the answer may change.
-    monkeypatch.setattr(embedder, "choose_dtype", lambda _: torch.float32)
+    def exact(_: torch.device) -> torch.dtype:
+        return torch.float32
+
+    monkeypatch.setattr(embedder, "choose_dtype", exact)
     run(tmp_path / "whole")
     monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)
     monkeypatch.setattr(loop, "CHECKPOINT_SHARE", float("inf"))
