@@ -49,11 +49,12 @@ check: setup  ## Lint, format, types, layers
 	$(BIN)/pyright
 	$(BIN)/lint-imports
 
-bench: models  ## Measure against the common libraries; SCIFACT=DIR for ingest and search
+bench: models  ## Measure against the common libraries; SCIFACT=DIR for ingest and search, LABELLED=DIR for training
 	$(BIN)/python benchmarks/generate.py
 	$(BIN)/python benchmarks/embed.py
 	$(if $(SCIFACT),$(BIN)/python benchmarks/ingest.py $(SCIFACT))
 	$(if $(SCIFACT),$(BIN)/python benchmarks/search.py $(SCIFACT))
+	$(if $(LABELLED),$(BIN)/python benchmarks/train.py $(LABELLED))
 
 docs: setup  ## Write docs/cli.md from the command line itself
 	$(BIN)/python scripts/make_docs.py

@@ -33,7 +33,7 @@ def interpreter(peer: str, *, root: Path) -> Path:
     """Python of a peer's environment, which is made where it is missing or outdated.
 
     Args:
-        peer: One of `PEERS`.
+        peer: One of `PEERS`, or another that has its `NAME.txt` here.
         root: Folder of all environments.
 
     Raises:
@@ -86,10 +86,11 @@ def _run_one_of(ways: Sequence[list[str]], *, peer: str) -> None:
             return
         said = (done.stderr or done.stdout).strip().splitlines()[-8:]
         problems.append("\n".join([shlex.join(command), *said]))
-    others = ",".join(name for name in PEERS if name != peer)
+    # Those of training have no others to take their place.
+    others = ",".join(name for name in PEERS if name != peer and peer in PEERS)
     raise SystemExit(
         f"{peer}: its environment could not be made\n\n"
         + "\n\n".join(problems)
-        + f"\n\n  fix: connect to the package index once (`make setup` brings uv and "
-        f"pip),\n  or measure against the others: --peers {others}"
+        + "\n\n  fix: connect to the package index once (make setup brings uv and pip)"
+        + (f",\n  or measure against the others: --peers {others}" if others else "")
     )

@@ -49,6 +49,7 @@ class TuneReport:
     )
     test: dict[str, float] | None = None
     seconds: float = 12.0
+    right_passage: dict[str, float | int] | None = None
 
 
 class Summary:

@@ -15,6 +15,26 @@ from click.testing import CliRunner
 from groundtune.cli.predicting import predict
 from groundtune.cli.training import tune
 
+SEARCH: dict[str, Any] = {
+    "chosen": 1,
+    "chosen_on": "120 dev cases",
+    "trials": [
+        {
+            "number": 1,
+            "score": 0.912,
+            "is_whole": True,
+            "strategy": "full",
+            "settings": {"learning_rate": 1e-4},
+        },
+        {
+            "number": 2,
+            "score": 0.5,
+            "is_whole": False,
+            "strategy": "lora",
+            "settings": {"rank": 4},
+        },
+    ],
+}
 FIGURE = {"value": 0.75, "low": 0.7, "high": 0.8, "n": 40}
 
 
@@ -28,6 +48,9 @@ class TuneReport:
     test: dict[str, Any] = field(default_factory=lambda: FIGURE)
     seconds: float = 12.0
     why: str = "64 or more"
+    data: dict[str, Any] = field(default_factory=dict[str, Any])
+    search: dict[str, Any] | None = None
+    budget: dict[str, Any] | None = None
 
 
 @dataclass
@@ -46,7 +69,9 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
 
     def tuned(task: str, **options: Any) -> TuneReport:
         seen.append({"task": task, **options})
-        return TuneReport(str(options["out"]), task, options["strategy"])
+        search = SEARCH if options["search"] else None
+        out, strategy = str(options["out"]), options["strategy"]
+        return TuneReport(out, task, strategy, search=search)
 
     def predicted(model: str, **options: Any) -> PredictReport:
         seen.append({"model": model, **options})
@@ -89,6 +114,24 @@ def test_tune_passes_on_what_it_is_told(
     assert calls[1]["base"] == "all-minilm-l6-v2"
 
 
+def test_tune_passes_on_search_roles_and_budget_and_shows_trials(
+    calls: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    told = ("--search", "2", "--role", "label=topic", "--accept", "one_label")
+    more = ("--budget", "30m", "--track", "mlflow")
+    ended = run(tune, "sentiment", "--train", tmp_path, "--out", "m", *told, *more)
+
+    assert ended.exit_code == 0, ended.output
+    assert (calls[0]["search"], calls[0]["budget_seconds"]) == (2, 1800.0)
+    assert calls[0]["roles"] == {"label": "topic"}
+    assert calls[0]["accepted"] == ("one_label",)
+    assert calls[0]["track"] == "mlflow"
+    lines = ended.stdout.splitlines()
+    assert "tried on 120 dev cases:" in lines
+    assert "*  1  0.912     full, learning_rate 0.0001" in lines
+    assert "   2  given up  lora, rank 4" in lines
+
+
 @pytest.mark.parametrize(
     ("args", "problem"),
     [
@@ -96,6 +139,10 @@ def test_tune_passes_on_what_it_is_told(
         (["ner", "--train", ".", "--out", "m", "--kb", "k"], "takes no --kb"),
         (["ner", "--train", ".", "--out", "m", "--set", "epochs"], "not NAME=VALUE"),
         (["qa", "--train", ".", "--out", "m", "--set", "rank=1"], "takes no --set"),
+        (["qa", "--train", ".", "--out", "m", "--search", "3"], "takes no --search"),
+        (["qa", "--train", ".", "--out", "m", "--role", "a=b"], "takes no --role"),
+        (["ner", "--train", ".", "--out", "m", "--role", "a"], "not ROLE=COLUMN"),
+        (["ner", "--train", ".", "--out", "m", "--track", "x"], "'tensorboard'"),
     ],
 )
 def test_tune_refuses_what_does_not_fit(

@@ -74,6 +74,7 @@ Verbs:
   doctor    Examine a labelled file before training, or this machine.
   tune      Fine-tune a model on labelled cases.
   predict   Label the rows of a file with a tuned model.
+  export    Write a tuned model for other programs, and check it there.
   compare   Measure plain, rag, tuned and both on the same cases.
   report    Show a run again: a table here, an HTML page in its folder.
   models    List the models known by name, or fetch one.
@@ -92,7 +93,7 @@ Usage: groundtune [OPTIONS] VERB [ARGS]...
 Try 'groundtune --help' for help.
 
 Error: no verb named 'comapre'
-  fix: did you mean 'compare'? use one of demo, ingest, search, ask, kb, evaluate, optimize, doctor, tune, predict, compare, report, models
+  fix: did you mean 'compare'? use one of demo, ingest, search, ask, kb, evaluate, optimize, doctor, tune, predict, export, compare, report, models
 """)  # noqa: E501
 
 

@@ -119,7 +119,8 @@ def test_tune_reports_the_score(
 
     assert "dev: 0.500 [0.400, 0.600], 80 cases" in as_text.out
     value = json.loads(as_json.out)
-    assert list(value) == ["model", "task", "base", "dev", "test", "seconds"]
+    promised = ["model", "task", "base", "dev", "test", "seconds"]
+    assert list(value) == [*promised, "right_passage"]
     assert value["model"] == str(tmp_path / "m")
     assert recipes.calls[0][1]["budget_seconds"] == 90.0
 

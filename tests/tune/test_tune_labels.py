@@ -14,8 +14,8 @@ import torch
 
 from groundtune.config.encoder import EncoderSettings
 from groundtune.core.errors import ConfigError, DataError, ModelLoadError
-from groundtune.recipes import labelling
 from groundtune.recipes import tune_labels as recipe
+from groundtune.recipes.labels import training
 from groundtune.recipes.predict import predict
 from groundtune.recipes.tune_labels import tune_encoder
 from groundtune.systems.labeller import open_labeller
@@ -82,7 +82,7 @@ def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
         return torch.float32
 
     # The self-test takes longer than these trainings.
-    monkeypatch.setattr(labelling, "choose_dtype", plain)
+    monkeypatch.setattr(training, "choose_dtype", plain)
 
 
 def tuned(

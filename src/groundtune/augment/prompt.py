@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 PROMPT_VERSION = "qa-1"
 """Bump when any prompt text changes: tuned models and runs remember it."""
 
-_QUESTION_MARK = "\x1fquestion\x1f"
+_QUESTION_MARK = "\u2063question\u2063"
+"""No white space: templates strip that from what is said."""
 _MIN_PASSAGE_TOKENS = 24
 """A passage that would be cut shorter than this is left out instead."""
 

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from groundtune.cli.options import ANY_PATH, EXISTING, example
+from groundtune.cli.options import (
+    ANY_PATH,
+    EXISTING,
+    example,
+    role_option,
+    role_pairs,
+)
 from groundtune.cli.output import json_option, print_json
 from groundtune.cli.progress import ProgressDisplay
 from groundtune.core.errors import DataError
@@ -36,13 +42,7 @@ _SHOWN_SPOTS = 5
     help="Model whose tokenizer measures the rows, and whose template is tried.",
 )
 @click.option("--format", "kind", help="Format of FILE.  [default: recognised]")
-@click.option(
-    "--role",
-    "roles",
-    multiple=True,
-    metavar="ROLE=COLUMN",
-    help="Which column is what, such as label=intent. Repeatable.  [default: inferred]",
-)
+@role_option("Which")
 @click.option("--all", "shows_all", is_flag=True, help="Show every row, not five.")
 @json_option
 @click.pass_context
@@ -88,7 +88,7 @@ def doctor(
             test=test,
             base=base,
             format=kind,
-            roles=_pairs(roles),
+            roles=role_pairs(roles),
             progress=progress,
         )
     if as_json:
@@ -107,18 +107,6 @@ def doctor(
         )
     if found.count("error"):
         ctx.exit(DataError.exit_code)
-
-
-def _pairs(roles: tuple[str, ...]) -> dict[str, str]:
-    pairs: dict[str, str] = {}
-    for role in roles:
-        name, mark, column = role.partition("=")
-        if not mark or not name or not column:
-            raise click.BadParameter(
-                f"{role!r} is not ROLE=COLUMN", param_hint="--role"
-            )
-        pairs[name] = column
-    return pairs
 
 
 def _lines(finding: Diagnosis, *, shows_all: bool) -> list[str]:

@@ -58,6 +58,10 @@ VERBS = {
         "groundtune.cli.predicting:predict",
         "Label the rows of a file with a tuned model.",
     ),
+    "export": (
+        "groundtune.cli.exporting:export",
+        "Write a tuned model for other programs, and check it there.",
+    ),
     "compare": (
         "groundtune.cli.comparing:compare",
         "Measure plain, rag, tuned and both on the same cases.",

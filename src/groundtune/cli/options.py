@@ -11,7 +11,7 @@ import click
 from groundtune.core.values import ARMS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from groundtune.core.values import Arm
 
@@ -114,3 +114,28 @@ class Arms(click.ParamType["tuple[Arm, ...]"]):
             what = repr(unknown[0]) if unknown else "an empty list"
             self.fail(f"{what} is no arm: use some of {','.join(ARMS)}", param, ctx)
         return tuple(arm for arm in ARMS if arm in wanted)
+
+
+def role_option(which: str) -> Callable[[_Command], _Command]:
+    """The option `--role`, whose help begins with `which`."""
+    return click.option(
+        "--role",
+        "roles",
+        multiple=True,
+        metavar="ROLE=COLUMN",
+        help=f"{which} column is what, such as label=intent. Repeatable.  "
+        "[default: inferred]",
+    )
+
+
+def role_pairs(roles: Iterable[str]) -> dict[str, str]:
+    """Role to column, as `--role` was given."""
+    pairs: dict[str, str] = {}
+    for role in roles:
+        name, mark, column = role.partition("=")
+        if not mark or not name or not column:
+            raise click.BadParameter(
+                f"{role!r} is not ROLE=COLUMN", param_hint="--role"
+            )
+        pairs[name] = column
+    return pairs

@@ -51,6 +51,9 @@ def predict(
 
     MODEL is a folder that `groundtune tune` made for sentiment, classification or ner.
     Scores are calibrated probabilities where dev cases were there to fit them on.
+
+    Or it was made for translation or support: then it writes, and `prediction` is what
+    it writes to a row.
     """
     from groundtune.recipes.predict import predict as predict_recipe
 
@@ -65,6 +68,10 @@ def predict(
         )
     if as_json:
         print_json(dataclasses.asdict(report))
+        return
+    if not report.labels:
+        cut = f", {report.cut} texts cut at the bound" if report.cut else ""
+        click.echo(f"{report.rows} rows of {report.column!r}: {report.out}{cut}")
         return
     click.echo(f"{report.rows} rows of {report.column!r} labelled: {report.out}")
     for label, count in report.labels.items():

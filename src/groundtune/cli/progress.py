@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from typing import TextIO
 
 _LINE_EVERY_SECONDS = 5.0
+_SLOW = 0.1
+"""Units a second below which the seconds a unit say more."""
 
 
 class ProgressDisplay:
@@ -116,7 +118,8 @@ def progress_line(label: str, done: int, total: int | None, *, rate: float) -> s
     """
     parts = [f"{label}: {done}" if total is None else f"{label}: {done}/{total}"]
     if rate > 0 and done != total:
-        parts.append(f"{rate:.1f} a second")
+        slow = rate < _SLOW
+        parts.append(f"{1 / rate:.0f} s each" if slow else f"{rate:.1f} a second")
         if total is not None:
             parts.append(f"{(total - done) / rate:.0f} s left")
     return ", ".join(parts)

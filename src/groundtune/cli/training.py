@@ -17,14 +17,24 @@ from groundtune.cli.options import (
 from groundtune.cli.output import json_option, print_json
 from groundtune.cli.progress import ProgressDisplay
 from groundtune.cli.retrieval import difference, interval
+from groundtune.cli.training_labels import (
+    FOR_LABELS_ALONE,
+    label_options,
+    tune_labels,
+)
+from groundtune.cli.training_texts import tune_texts
 from groundtune.config.encoder import STRATEGIES
 from groundtune.data.labelled import FORMATS
 
+_TEXT_TASKS = ("translation", "support")
 _LABEL_TASKS = ("sentiment", "classification", "ner")
-_FOR_QA = ("docs",)
+_FOR_QA = ("docs", "right_passage")
 _FOR_CASES = ("train", "dev", "test", "base", "out")
 _FOR_RETRIEVAL = ("cases", "beir")
-_FOR_LABELS = ("strategy", "format", "changes")
+_FOR_TEXTS = ("test_share", "limit")
+_FOR_LABELS = ("strategy", "format", "changes", *FOR_LABELS_ALONE)
+_SHOWN = {"changes": "set", "roles": "role", "accepted": "accept"}
+"""Parameters whose options are called otherwise."""
 
 
 @click.command(
@@ -32,7 +42,9 @@ _FOR_LABELS = ("strategy", "format", "changes")
         "groundtune tune classification --train train.csv --test test.csv --out model"
     ),
 )
-@click.argument("task", type=click.Choice(["qa", "retrieval", *_LABEL_TASKS]))
+@click.argument(
+    "task", type=click.Choice(["qa", "retrieval", *_LABEL_TASKS, *_TEXT_TASKS])
+)
 @click.option("--train", type=EXISTING, help="Labelled cases to learn.")
 @click.option(
     "--dev",
@@ -41,6 +53,18 @@ _FOR_LABELS = ("strategy", "format", "changes")
 )
 @click.option(
     "--test", type=EXISTING, help="Cases to score the model on, once, at the end."
+)
+@click.option(
+    "--test-share",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    default=None,
+    help="translation, support: share of --train to score on, instead of --test.",
+)
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    default=None,
+    help="translation, support: score on at most so many cases.  [default: all]",
 )
 @click.option(
     "--strategy",
@@ -54,16 +78,17 @@ _FOR_LABELS = ("strategy", "format", "changes")
     "changes",
     multiple=True,
     metavar="NAME=VALUE",
-    help="sentiment, classification, ner: a setting of training, such as epochs=3, "
+    help="All but qa and retrieval: a setting of training, such as epochs=3, "
     "frozen_layers=4 or class_weights=balanced. Repeatable.",
 )
 @click.option(
     "--format",
     type=click.Choice(FORMATS),
     default=None,
-    help="sentiment, classification, ner: format of the files.  [default: recognised "
+    help="All but qa and retrieval: format of the files.  [default: recognised "
     "by content]",
 )
+@label_options
 @click.option(
     "--docs",
     multiple=True,
@@ -75,6 +100,12 @@ _FOR_LABELS = ("strategy", "format", "changes")
     type=ANY_PATH,
     help="qa: knowledge base to train with, instead of --docs; retrieval: the one "
     "whose embedder is tuned.",
+)
+@click.option(
+    "--right-passage",
+    "right_passage",
+    is_flag=True,
+    help="qa with documents: score on --test with the right passage given as well.",
 )
 @click.option(
     "--cases",
@@ -89,11 +120,19 @@ _FOR_LABELS = ("strategy", "format", "changes")
     "--base",
     default=None,
     help="Model to start from, by name, folder, or org/name.  [default: "
-    "smollm2-135m-instruct for qa, all-minilm-l6-v2 for labels]",
+    "smollm2-135m-instruct for what writes, all-minilm-l6-v2 for labels]",
 )
 @embedder_option
 @click.option("--out", type=ANY_PATH, help="Folder for the tuned model.")
 @click.option("--seed", default=0, show_default=True, help="Source of all chance.")
+@click.option(
+    "--processes",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="How many processes train together, one an accelerator where there are any. "
+    "Not for retrieval.",
+)
 @click.option("--budget", type=Seconds(), help="Train no longer than, such as 30m.")
 @json_option
 def tune(*, task: str, as_json: bool, **options: Any) -> None:  # noqa: ANN401 (click's)
@@ -106,6 +145,10 @@ def tune(*, task: str, as_json: bool, **options: Any) -> None:  # noqa: ANN401 (
     qa tunes a generator: without --docs or --kb it learns question and answer alone
     (closed book). The folder holds merged weights in the usual layout.
 
+    translation and support tune a generator to write. It is scored beside the model as
+    published, with the same instruction, and beside the answer of the most similar
+    training case. Files of lines, train.en and train.de, are given by the first.
+
     retrieval tunes the embedder of a knowledge base. A new index is built beside the
     one in service and takes its place only where held-out questions show a gain.
 
@@ -113,10 +156,16 @@ def tune(*, task: str, as_json: bool, **options: Any) -> None:  # noqa: ANN401 (
     """
     if task == "qa":
         fields, lines = _tune_generator(options)
+    elif task in _TEXT_TASKS:
+        foreign = (*_FOR_QA, *_FOR_RETRIEVAL, "kb", "strategy", *FOR_LABELS_ALONE)
+        _check_options(options, task=task, needed=("train", "out"), foreign=foreign)
+        fields, lines = tune_texts(task, options)
     elif task == "retrieval":
         fields, lines = _tune_embedder(options)
     else:
-        fields, lines = _tune_labels(task, options)
+        foreign = (*_FOR_QA, *_FOR_RETRIEVAL, *_FOR_TEXTS, "kb")
+        _check_options(options, task=task, needed=("train", "out"), foreign=foreign)
+        fields, lines = tune_labels(task, options)
     if as_json:
         print_json(fields)
     else:
@@ -126,7 +175,7 @@ def tune(*, task: str, as_json: bool, **options: Any) -> None:  # noqa: ANN401 (
 def _tune_generator(options: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
     from groundtune.recipes.tune import tune as tune_recipe
 
-    foreign = (*_FOR_RETRIEVAL, *_FOR_LABELS)
+    foreign = (*_FOR_RETRIEVAL, *_FOR_LABELS, *_FOR_TEXTS)
     _check_options(options, task="qa", needed=("train", "out"), foreign=foreign)
     if (kb := options["kb"]) is not None and not kb.exists():
         raise click.BadParameter(f"{kb} does not exist", param_hint="--kb")
@@ -143,52 +192,15 @@ def _tune_generator(options: dict[str, Any]) -> tuple[dict[str, Any], list[str]]
             out=options["out"],
             seed=options["seed"],
             budget_seconds=options["budget"],
+            processes=options["processes"],
+            gives_passage=options["right_passage"],
             progress=progress,
         )
     fields = dataclasses.asdict(report)
-    figures = {split: fields[split] for split in ("dev", "test") if fields[split]}
+    scored = ("dev", "test", "right_passage")
+    figures = {name.replace("_", " "): fields[name] for name in scored if fields[name]}
     lines = [
         f"model: {fields['model']}",
-        *(f"{name}: {interval(f)}, {f['n']} cases" for name, f in figures.items()),
-        f"trained for {fields['seconds']:.0f} s from {fields['base']}",
-    ]
-    return fields, lines
-
-
-def _tune_labels(
-    task: str, options: dict[str, Any]
-) -> tuple[dict[str, Any], list[str]]:
-    from groundtune.recipes.tune_labels import tune_encoder
-
-    foreign = (*_FOR_QA, *_FOR_RETRIEVAL, "kb", "budget")
-    _check_options(options, task=task, needed=("train", "out"), foreign=foreign)
-    changes: dict[str, str] = {}
-    for written in options["changes"]:
-        name, equals, value = written.partition("=")
-        if not equals:
-            raise click.BadParameter(
-                f"{written!r} is not NAME=VALUE", param_hint="--set"
-            )
-        changes[name.strip()] = value.strip()
-    with ProgressDisplay() as progress:
-        report = tune_encoder(
-            task,
-            train=options["train"],
-            dev=options["dev"],
-            test=options["test"],
-            base=options["base"] or "all-minilm-l6-v2",
-            strategy=options["strategy"] or "auto",
-            format=options["format"],
-            changes=changes,
-            out=options["out"],
-            seed=options["seed"],
-            progress=progress,
-        )
-    fields = dataclasses.asdict(report)
-    figures = {split: fields[split] for split in ("dev", "test") if fields[split]}
-    lines = [
-        f"model: {fields['model']}",
-        f"strategy: {fields['strategy']}, {fields['why']}",
         *(f"{name}: {interval(f)}, {f['n']} cases" for name, f in figures.items()),
         f"trained for {fields['seconds']:.0f} s from {fields['base']}",
     ]
@@ -198,8 +210,10 @@ def _tune_labels(
 def _tune_embedder(options: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
     from groundtune.recipes.tune_retrieval import tune_embedder
 
-    foreign = (*_FOR_QA, *_FOR_CASES, *_FOR_LABELS)
+    foreign = (*_FOR_QA, *_FOR_CASES, *_FOR_LABELS, *_FOR_TEXTS)
     _check_options(options, task="retrieval", needed=("kb",), foreign=foreign)
+    if options["processes"] > 1:
+        raise click.UsageError("tune retrieval takes no --processes")
     if options["cases"] is not None and options["beir"] is not None:
         raise click.UsageError("give --cases or --beir, not both")
     with ProgressDisplay() as progress:
@@ -243,5 +257,5 @@ def _check_options(
             raise click.UsageError(f"tune {task} needs --{name}")
     for name in foreign:
         if options[name]:
-            shown = "set" if name == "changes" else name
+            shown = _SHOWN.get(name, name.replace("_", "-"))
             raise click.UsageError(f"tune {task} takes no --{shown}")

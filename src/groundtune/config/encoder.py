@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, get_args
 
+from groundtune.config import changes as changes_of
 from groundtune.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -144,33 +145,4 @@ def changed(settings: EncoderSettings, changes: Mapping[str, str]) -> EncoderSet
     Raises:
         ConfigError: No such setting, or not a value of its kind.
     """
-    names = {field.name for field in fields(settings)} - {"strategy"}
-    values: dict[str, Any] = {}
-    for name, text in changes.items():
-        if name not in names:
-            raise ConfigError(
-                f"unknown setting {name!r}",
-                fix=f"use one of {', '.join(sorted(names))}",
-                where=f"encoder.{name}",
-            )
-        values[name] = _read(name, text, like=getattr(settings, name))
-    return replace(settings, **values)
-
-
-def _read(name: str, text: str, *, like: object) -> object:
-    """The value that a text stands for, of the kind of the one that stands there."""
-    try:
-        if isinstance(like, bool):
-            return {"true": True, "false": False}[text.lower()]
-        if isinstance(like, int):
-            return int(text)
-        if isinstance(like, float):
-            return float(text)
-    except (KeyError, ValueError) as error:
-        kind = "true or false" if isinstance(like, bool) else "a number"
-        raise ConfigError(
-            f"{name} is {text!r}",
-            fix=f"write {kind}, such as {str(like).lower()}",
-            where=f"encoder.{name}",
-        ) from error
-    return text
+    return changes_of.changed(settings, changes, where="encoder", fixed=("strategy",))

@@ -54,6 +54,26 @@ def conversation(row: Row, roles: Mapping[str, str]) -> SupportCase:
     )
 
 
+def turns_before_reply(row: Row, roles: Mapping[str, str]) -> tuple[Message, ...]:
+    """The turns of a row's messages, without a reply that stands at their end.
+
+    Raises:
+        RowError: They are not in that form, or nobody asks anything.
+    """
+    turns = _listed(row, roles)
+    while turns and turns[-1].role == "assistant":
+        turns.pop()
+    if not any(turn.role == "user" for turn in turns):
+        raise RowError(
+            "no turn of the user before the reply",
+            "write what is asked",
+            row.where,
+            roles["messages"],
+            "bad_messages",
+        )
+    return tuple(turns)
+
+
 def _instructed(row: Row, roles: Mapping[str, str]) -> list[Message]:
     turns: list[Message] = []
     if system := optional_text(row, roles.get("system")):

@@ -73,7 +73,7 @@ class OpenVinoEngine(FolderEngine):
         try:
             self._pipeline = openvino_genai.LLMPipeline(folder, "CPU", **settings)
         except RuntimeError as error:
-            raise _cannot_open(model, error) from error
+            raise cannot_open(model, error) from error
 
     @property
     def name(self) -> str:
@@ -105,7 +105,7 @@ class OpenVinoEngine(FolderEngine):
                 self._pipeline.generate(inputs, settings, streamer)
             except RuntimeError as error:
                 raise GenerationError(
-                    f"OpenVINO failed: {_line(error)}",
+                    f"OpenVINO failed: {last_line(error)}",
                     fix="use a shorter prompt, or the transformers engine",
                 ) from error
             if streamer.failure is not None:
@@ -187,7 +187,7 @@ def _make_graph(model: ModelFolder, folder: Path) -> None:
         openvino_genai.LLMPipeline(source, "CPU", enable_save_ov_model=True)
     except RuntimeError as error:
         remove_folder(made)
-        raise _cannot_open(model, error) from error
+        raise cannot_open(model, error) from error
     source.unlink()
     keep_residuals_exact(made / _DONE)
     publish_folder(made, folder)
@@ -217,15 +217,16 @@ def keep_residuals_exact(graph: Path) -> int:
     return marked
 
 
-def _cannot_open(model: ModelFolder, error: RuntimeError) -> ModelLoadError:
+def cannot_open(model: ModelFolder, error: RuntimeError) -> ModelLoadError:
+    """The error for a graph that OpenVINO refuses."""
     return ModelLoadError(
-        f"OpenVINO cannot open it: {_line(error)}",
+        f"OpenVINO cannot open it: {last_line(error)}",
         fix="run it with the transformers engine",
         where=str(model.path),
     )
 
 
-def _line(error: RuntimeError) -> str:
+def last_line(error: RuntimeError) -> str:
     """The last line that says something: the first ones name OpenVINO's sources."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[-1] if lines else type(error).__name__

@@ -28,7 +28,7 @@ from groundtune.core.errors import GroundtuneError
 from groundtune.core.protocols import silent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from groundtune.core.protocols import Progress
 
@@ -77,39 +77,29 @@ def run_in_child(
         RuntimeError: The child failed otherwise, or was killed.
     """
     start = time.perf_counter()
-    ours, theirs = socket.socketpair()
-    with ours, theirs:
-        command = [sys.executable, "-m", __name__, str(theirs.fileno())]
-        child = subprocess.Popen(  # noqa: S603 (our own module)
-            command,
-            pass_fds=[theirs.fileno()],
-            stdin=subprocess.DEVNULL,
-            stdout=sys.stderr.fileno() if _has_fileno() else subprocess.DEVNULL,
-        )
-        theirs.close()
-        channel = Connection(ours.detach())
-        try:
-            channel.send((work.__module__, work.__qualname__, job))
-            while True:
-                kind, *content = channel.recv()
-                if kind == "progress":
-                    progress(*content)
-                elif kind == "item":
-                    if on_item:
-                        on_item(*content)
-                else:
-                    break
-        except EOFError:
-            child.wait()
-            raise RuntimeError(_killed(work.__qualname__, child.returncode)) from None
-        finally:
-            channel.close()
-            if child.poll() is None:
-                # After its last word it only has to exit; before, it must stop.
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    child.wait(timeout=0.0 if sys.exc_info()[0] else 20.0)
-                child.kill()
-            child.wait()
+    child, channel = start_child()
+    try:
+        channel.send((work.__module__, work.__qualname__, job))
+        while True:
+            kind, *content = channel.recv()
+            if kind == "progress":
+                progress(*content)
+            elif kind == "item":
+                if on_item:
+                    on_item(*content)
+            else:
+                break
+    except EOFError:
+        child.wait()
+        raise RuntimeError(_killed(work.__qualname__, child.returncode)) from None
+    finally:
+        channel.close()
+        if child.poll() is None:
+            # After its last word it only has to exit; before, it must stop.
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.wait(timeout=0.0 if sys.exc_info()[0] else 20.0)
+            child.kill()
+        child.wait()
     if kind == "error":
         error, trace = content
         if isinstance(error, GroundtuneError):
@@ -118,6 +108,28 @@ def run_in_child(
         raise RuntimeError(msg) from error
     result, peak = content
     return Finished(result, peak, time.perf_counter() - start)
+
+
+def start_child(
+    environment: Mapping[str, str] | None = None,
+) -> tuple[subprocess.Popen[bytes], Connection]:
+    """Start a process that waits for its work, and the channel to it.
+
+    It is sent module, name and job; it answers as `run_in_child` reads.
+
+    Args:
+        environment: The whole of it; this process's own if not given.
+    """
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        child = subprocess.Popen(  # noqa: S603 (our own module)
+            [sys.executable, "-m", __name__, str(theirs.fileno())],
+            pass_fds=[theirs.fileno()],
+            stdin=subprocess.DEVNULL,
+            stdout=sys.stderr.fileno() if _has_fileno() else subprocess.DEVNULL,
+            env=environment,
+        )
+        return child, Connection(ours.detach())
 
 
 def _has_fileno() -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
@@ -20,12 +21,14 @@ from groundtune.data.rows import (
     table_rows,
 )
 from groundtune.measure.calibration import probabilities
+from groundtune.store.checks import read_object
 from groundtune.store.files import write_atomic
+from groundtune.store.models import MANIFEST
 from groundtune.systems.labeller import open_labeller
+from groundtune.systems.writer import WRITTEN_TASKS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from pathlib import Path
 
     import numpy.typing as npt
 
@@ -53,9 +56,13 @@ class PredictReport:
     """How often each label was given: to texts, or to words."""
     int8: dict[str, float | int] | None
     """Share of labels that are the same without int8, and on how many rows."""
+    cut: int = 0
+    """Texts that the bound on new tokens ended, and not the model."""
 
 
-class _Inputs(NamedTuple):
+class Inputs(NamedTuple):
+    """Rows of a file, and the column that holds what is to be labelled."""
+
     rows: list[Row]
     column: str
 
@@ -71,8 +78,10 @@ def predict(
 ) -> PredictReport:
     """Label every row of a file; the answers appear as one file, or not at all.
 
+    For a model that writes, what it says is `prediction`, and there are no scores.
+
     Args:
-        model: Folder that `tune` made for a label task.
+        model: Folder that `tune` made for a label task, translation or support.
         source: JSON Lines, a JSON array, CSV, TSV or Parquet.
         out: JSON Lines file to write: each row's fields, `prediction` and `scores`.
             For tagged words these are lists, one entry a word.
@@ -85,8 +94,19 @@ def predict(
         ModelLoadError: The folder is no such model.
         StoreError: The answers cannot be written.
     """
+    if _writes(model):
+        from groundtune.recipes.written_predictions import predict_texts
+
+        return predict_texts(
+            model,
+            source=source,
+            out=out,
+            column=column,
+            is_int8=is_int8,
+            progress=progress,
+        )
     labeller = open_labeller(model, is_int8=is_int8)
-    inputs = _read(source, column=column, is_words=labeller.is_words)
+    inputs = read_inputs(source, column=column, is_words=labeller.is_words)
     lines: list[str] = []
     counts = dict.fromkeys(labeller.labels, 0)
     for start in range(0, len(inputs.rows), _BATCH):
@@ -118,8 +138,14 @@ def predict(
     )
 
 
+def _writes(model: str) -> bool:
+    """Whether a folder says that it was tuned to write."""
+    path = Path(model) / MANIFEST
+    return path.is_file() and read_object(path).get("task") in WRITTEN_TASKS
+
+
 def _scored(
-    labeller: Labeller, inputs: _Inputs, start: int, end: int
+    labeller: Labeller, inputs: Inputs, start: int, end: int
 ) -> Iterable[tuple[Row, npt.NDArray[np.float64]]]:
     """Rows with the probabilities of their labels, one row of these a label given."""
     rows = inputs.rows[start:end]
@@ -135,7 +161,7 @@ def _rounded(shares_L: npt.NDArray[np.float64]) -> list[float]:
     return np.round(shares_L, _DIGITS).tolist()
 
 
-def _compare(model: str, labeller: Labeller, inputs: _Inputs) -> dict[str, float | int]:
+def _compare(model: str, labeller: Labeller, inputs: Inputs) -> dict[str, float | int]:
     """How many labels int8 leaves as they are, on the first rows."""
     whole = open_labeller(model)
     same = total = 0
@@ -151,16 +177,37 @@ def _compare(model: str, labeller: Labeller, inputs: _Inputs) -> dict[str, float
     return {"same": same / max(1, total), "rows": rows}
 
 
-def _read(path: Path, *, column: str, is_words: bool) -> _Inputs:
-    """Rows with a text, or a list of tokens, in the column that is found."""
+def read_inputs(path: Path, *, column: str, is_words: bool) -> Inputs:
+    """Rows with a text, or a list of tokens, in the column that is found.
+
+    Raises:
+        DataError: The file cannot be read, or a row has no text.
+    """
+    role = "tokens" if is_words else "text"
+    like = f'{{"{role}": {["..."] if is_words else "..."!r}}}'.replace("'", '"')
+    rows = read_rows(path, like=like)
+    found = column or _column(rows[0].fields, is_words=is_words, where=str(path))
+    for row in rows:
+        _check(row, found, is_words=is_words)
+    return Inputs(rows, found)
+
+
+def read_rows(path: Path, *, like: str) -> list[Row]:
+    """Rows of a file of any of the forms, at least one.
+
+    Args:
+        path: JSON Lines, a JSON array, CSV, TSV or Parquet.
+        like: A row as it should be, for error messages.
+
+    Raises:
+        DataError: The file cannot be read.
+    """
     raw = load_bytes(path)
     if raw.startswith(PARQUET_MAGIC):
         rows = list(parquet_table(raw, path).rows)
     else:
         text, _ = decode_labelled(raw, where=str(path))
         start = text.lstrip()[:1]
-        role = "tokens" if is_words else "text"
-        like = f'{{"{role}": {["..."] if is_words else "..."!r}}}'.replace("'", '"')
         if start == "{":
             rows = list(json_lines(text, path, like=like))
         elif start == "[":
@@ -171,10 +218,7 @@ def _read(path: Path, *, column: str, is_words: bool) -> _Inputs:
             rows = list(table_rows(text, path, delimiter=mark))
     if not rows:
         raise DataError("no rows in it", fix="put rows into it", where=str(path))
-    found = column or _column(rows[0].fields, is_words=is_words, where=str(path))
-    for row in rows:
-        _check(row, found, is_words=is_words)
-    return _Inputs(rows, found)
+    return rows
 
 
 def _column(fields: dict[str, Any], *, is_words: bool, where: str) -> str:

@@ -7,6 +7,7 @@ measures the model beside them on the same test cases, and writes `report.html` 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from groundtune.core.fingerprint import canonical_json, text_sha256
@@ -55,6 +56,7 @@ def present_labels(
     settings: Mapping[str, Any] | None = None,
     licence: str = "",
     limits: Sequence[str] = (),
+    search: Mapping[str, Any] | None = None,
     basis: Literal["test", "dev"] = "test",
     seed: int = 0,
     progress: Progress = silent,
@@ -78,6 +80,7 @@ def present_labels(
         settings: Hyper-parameters.
         licence: Of the weights.
         limits: What else the card should warn of.
+        search: Settings tried; see `TunedModel.search`.
         basis: `dev` where there are no test cases and dev cases stand in as `test`.
         seed: Where resampling starts.
         progress: Told how far each step is.
@@ -111,6 +114,7 @@ def present_labels(
         basis=basis,
         seed=seed,
     )
+    model = replace(model, search=search or {})
     _write(folder, model, base=base, method=method, licence=licence, limits=limits)
     return model
 
@@ -131,6 +135,7 @@ def present_entities(
     settings: Mapping[str, Any] | None = None,
     licence: str = "",
     limits: Sequence[str] = (),
+    search: Mapping[str, Any] | None = None,
     basis: Literal["test", "dev"] = "test",
     seed: int = 0,
 ) -> TunedModel:
@@ -159,6 +164,7 @@ def present_entities(
         basis=basis,
         seed=seed,
     )
+    model = replace(model, search=search or {})
     _write(folder, model, base=base, method=method, licence=licence, limits=limits)
     return model
 

@@ -28,6 +28,7 @@ from groundtune.recipes.comparison.knowledge import (
     read_evidence,
 )
 from groundtune.recipes.ingest import DEFAULT_EMBEDDER, ingest
+from groundtune.recipes.ranks import run_in_ranks
 from groundtune.store.files import read_json, write_lock
 from groundtune.store.models import open_model
 from groundtune.systems.build import SystemSpec
@@ -55,6 +56,9 @@ class TuneReport:
     test: dict[str, float | int] | None
     seconds: float
     """Of training alone."""
+    right_passage: dict[str, float | int] | None = None
+    """As `test`, with the right passage given in place of retrieval, on the cases for
+    which it is known; None where that was not asked for."""
 
 
 def tune(
@@ -71,6 +75,8 @@ def tune(
     seed: int = 0,
     budget_seconds: float | None = None,
     settings: CompareSettings | None = None,
+    processes: int = 1,
+    gives_passage: bool = False,
     progress: Progress = silent,
 ) -> TuneReport:
     """Fine-tune a generator on cases, and score it on cases that it did not see.
@@ -91,6 +97,9 @@ def tune(
         seed: Of every draw.
         budget_seconds: About how long training may take.
         settings: Of training and retrieval.
+        processes: How many train together; each holds the whole model.
+        gives_passage: Score on the test cases with the right passage given as well:
+            how well the model reads, whatever retrieval finds.
         progress: Told how far each step is.
 
     Raises:
@@ -105,6 +114,12 @@ def tune(
     if docs and kb is not None:
         raise ConfigError(
             "documents are given twice", fix="give --docs or --kb", where="tune"
+        )
+    if gives_passage and (test is None or (kb is None and not docs)):
+        raise ConfigError(
+            "there is no right passage to give",
+            fix="give --test, and --docs or --kb",
+            where="--right-passage",
         )
     chosen = replace(settings or CompareSettings(), seed=seed)
     if budget_seconds is not None:
@@ -127,6 +142,8 @@ def tune(
             kb=kb,
             embedder=embedder,
             settings=chosen,
+            processes=processes,
+            gives_passage=gives_passage,
         )
         report = _train_and_score(job, progress)
         (beside / "evidence.json").unlink(missing_ok=True)
@@ -194,6 +211,8 @@ class _Tuning:
     kb: Path | None
     embedder: str
     settings: CompareSettings
+    processes: int
+    gives_passage: bool
 
 
 def _train_and_score(tuning: _Tuning, progress: Progress) -> TuneReport:
@@ -214,7 +233,9 @@ def _train_and_score(tuning: _Tuning, progress: Progress) -> TuneReport:
         evidence=evidence,
         seed=settings.seed,
     )
-    done = run_in_child(train_adapter, job, progress=progress)
+    done = run_in_ranks(
+        train_adapter, job, processes=tuning.processes, progress=progress
+    )
     spec = SystemSpec(
         name="both" if reads else "tuned",
         model=str(tuning.out),
@@ -224,6 +245,16 @@ def _train_and_score(tuning: _Tuning, progress: Progress) -> TuneReport:
         retrieval=tuning.found["retrieval"] if reads else {},
         max_tokens=settings.answer_tokens,
     )
+    given: dict[str, float | int] | None = None
+    if tuning.gives_passage:
+        right = {
+            case.id: gold[:1]
+            for case in sides["test"]
+            if (gold := tuning.found["cases"][case.id]["gold"])
+        }
+        reader = replace(spec, name="right passage given", kb="", given=right)
+        known = tuple(case for case in sides["test"] if case.id in right)
+        given = _score(reader, known, seed=settings.seed, progress=progress)
     few = sample_cases(dev, limit=_SCORED_DEV_CASES, seed=settings.seed)
     return TuneReport(
         model=str(tuning.out),
@@ -232,6 +263,7 @@ def _train_and_score(tuning: _Tuning, progress: Progress) -> TuneReport:
         dev=_score(spec, few, seed=settings.seed, progress=progress),
         test=_score(spec, sides["test"], seed=settings.seed, progress=progress),
         seconds=done.result["train_seconds"],
+        right_passage=given,
     )
 
 

@@ -5,41 +5,37 @@ Labelled cases in, a fine-tuned encoder with a head and its score out.
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from groundtune.config.encoder import EncoderSettings, changed, default_settings
 from groundtune.core.errors import ConfigError, DataError
 from groundtune.core.protocols import silent
 from groundtune.core.values import EntityCase, LabelCase
-from groundtune.data.labelled import read_labelled
 from groundtune.data.stratify import split_stratified
-from groundtune.measure.calibration import calibration_figures
-from groundtune.measure.entities import entity_report
-from groundtune.measure.labels import label_report
 from groundtune.recipes.child import run_in_child
 from groundtune.recipes.ingest import DEFAULT_EMBEDDER
 from groundtune.recipes.labelling import LabelJob, read_judged, train_label_model
-from groundtune.recipes.present import present_entities, present_labels
-from groundtune.recipes.tuning_page.history import training_history
-from groundtune.retrieve.embed import open_embedder
+from groundtune.recipes.labels.reading import cut_texts, examine_sides, read_sides
+from groundtune.recipes.labels.search import SearchJob, Tried, best_of, search_labels
+from groundtune.recipes.labels.settings import choose_settings
+from groundtune.recipes.labels.space import search_space
+from groundtune.recipes.labels.telling import present_model, side_measures
+from groundtune.recipes.ranks import run_in_ranks
+from groundtune.recipes.tracking import check_tracker, feed, tracked
 from groundtune.store.files import write_lock
 from groundtune.store.models import MANIFEST, open_model
 from groundtune.tasks import classification, ner, sentiment
-from groundtune.tune.encoder.strategy import choose_strategy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from pathlib import Path
 
-    from groundtune.config.encoder import Strategy
+    from groundtune.config.encoder import EncoderSettings
     from groundtune.core.protocols import Progress
-    from groundtune.measure.rows import Figure
-    from groundtune.recipes.labelling import Judged
-    from groundtune.store.models import ModelFolder
+    from groundtune.recipes.labels.reading import Sides
+    from groundtune.recipes.labels.space import Space
+    from groundtune.recipes.tracking import Tracker
 
     Case = LabelCase | EntityCase
 
@@ -47,9 +43,9 @@ LABEL_TASKS = (sentiment.NAME, classification.NAME, ner.NAME)
 _DEV_SHARE = 0.1
 _LEAST_CASES_TO_SHARE = 50
 """With fewer, none are held out for dev: each is worth more in training."""
-
-_OF_A_FITTED_HEAD = frozenset({"max_tokens", "class_weights", "label_smoothing"})
-"""Settings that decide the head of a text model where nothing else is trained."""
+_LEAST_CASES_TO_CHOOSE = 100
+"""With fewer dev cases, settings are chosen by cross-validation instead."""
+_SEARCH_FOLDS = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +68,16 @@ class LabelReport:
     """What logits were divided by to fit dev cases; it is part of the weights."""
     measures: dict[str, dict[str, Any]]
     """Every measure, by side."""
+    data: dict[str, Any]
+    """How each file was read, what was left out of it, and what the doctor found."""
+    search: dict[str, Any] | None
+    """Settings tried, with the score of each; None where none were searched."""
+    budget: dict[str, Any] | None
+    """What a budget was turned into; None without one."""
+
+
+def _unheard(_: str) -> None:
+    """Nobody listens."""
 
 
 def tune_encoder(
@@ -85,15 +91,23 @@ def tune_encoder(
     strategy: str = "auto",
     seed: int = 0,
     format: str | None = None,  # noqa: A002 (the option's name)
+    roles: Mapping[str, str] | None = None,
     settings: EncoderSettings | None = None,
     changes: Mapping[str, str] | None = None,
+    accepted: Collection[str] = (),
+    search: int = 0,
+    budget_seconds: float | None = None,
+    processes: int = 1,
+    track: str | None = None,
     progress: Progress = silent,
+    tell: Callable[[str], None] = _unheard,
 ) -> LabelReport:
     """Fine-tune an encoder on labelled cases, and score it on cases it did not see.
 
     Args:
         task: One of `LABEL_TASKS`.
-        train: Cases to learn from, in any format of `data.labelled`.
+        train: Cases to learn from, in any format of `data.labelled`. Those whose texts
+            stand in `test` or `dev` as well are left out.
         out: Folder of the tuned model; interrupted training is gone on with.
         dev: Cases that choose the best weights and the temperature; a tenth of
             `train` if not given and there is enough.
@@ -102,59 +116,94 @@ def tune_encoder(
         strategy: `auto`, or one of `config.encoder.STRATEGIES`.
         seed: Of every draw.
         format: Of the files; recognised by content if not given.
+        roles: Role to column; the others are inferred.
         settings: Of training; where given, `strategy` must be `auto` or agree.
         changes: Single settings to change, by name, as text.
+        accepted: Kinds of errors in the data that are known of and meant.
+        search: How many settings to try before the one that is trained with; 0 for
+            none. `labels.space` says what is varied.
+        budget_seconds: About how long training may take; with a search, all trainings
+            together, each an equal share.
+        processes: How many train together; each holds the whole model.
+        track: One of `tracking.TRACKERS` to hand on to what is measured.
         progress: Told how far each step is.
+        tell: Called with what is worth knowing before time is spent.
 
     Raises:
         ConfigError: Arguments contradict one another.
-        DataError: A file cannot be used.
-        MissingExtraError: The extra `tune` is not installed.
+        DataError: A file cannot be used, or the doctor finds an error in it.
+        MissingExtraError: The extra `tune`, or the tracker, is not installed.
     """
     if task not in LABEL_TASKS:
         raise ConfigError(
             f"task {task!r} has no labels", fix="use one of its own", where="task"
         )
     _check_place(out)
-    cases = _read(train, task=task, format=format)
-    labels = _label_names(task, cases)
-    if len(labels) < 2:
-        raise DataError(
-            f"every case is labelled {', '.join(labels)}: nothing is to be told apart",
-            fix="give cases of two labels at least",
-            where=str(train),
-        )
-    chosen, why = _choose(task, cases, strategy=strategy, settings=settings)
-    chosen = _with_changes(chosen, changes or {}, is_words=task == ner.NAME)
-    held = _read(dev, task=task, format=format) if dev is not None else ()
-    if dev is None:
-        cases, held = _share(cases, strategy=chosen.strategy, seed=seed)
-    model = open_model(base, kind="embedder", progress=progress)
-    job = LabelJob(
+    if track is not None:
+        check_tracker(track)
+    # 1) Read, and look before time is spent.
+    files = {"train": train, "dev": dev, "test": test}
+    sides = read_sides(
+        {side: path for side, path in files.items() if path is not None},
         task=task,
-        base=base,
-        out=str(out),
-        train=cases,
-        dev=held,
-        test=_read(test, task=task, format=format) if test is not None else (),
-        labels=labels,
-        settings=chosen,
-        why=why,
-        seed=seed,
+        format=format,
+        roles=roles or {},
+        tell=tell,
+    )
+    chosen, why = choose_settings(
+        sides.cases("train"),
+        is_words=task == ner.NAME,
+        strategy=strategy,
+        settings=settings,
+        changes=changes or {},
+    )
+    job = _described(sides, chosen, why, task=task, base=base, out=out, seed=seed)
+    findings = examine_sides(sides, accepted=accepted, tell=tell)
+    model = open_model(base, kind="embedder", progress=progress)
+    if not job.is_words:
+        findings += cut_texts(sides, model, max_tokens=chosen.max_tokens, tell=tell)
+    job = replace(
+        job,
+        budget_seconds=budget_seconds
+        and budget_seconds / (search * max(1, _folds(job)) + 1),
+        is_tracked=track is not None,
+        record={"data": sides.record(findings), "search": None},
     )
     with write_lock(out.with_name(f".{out.name}.lock")):
-        record = run_in_child(train_label_model, job, progress=progress).result
-    judged = {
-        side: read_judged(out, side, found)
-        for side, found in (("dev", job.dev), ("test", job.test))
-        if found
-    }
+        # 2) Choose among settings, if asked for.
+        if search:
+            space = search_space(
+                chosen,
+                is_auto=strategy == "auto" and settings is None,
+                is_words=job.is_words,
+                changes=changes or {},
+            )
+            job = _searched(job, space, trials=search, progress=progress, tell=tell)
+        _check_shared(job.settings, processes=processes, is_words=job.is_words)
+        # 3) Train, and measure what was said of held-out cases.
+        with tracked(track, out=out, task=task, tell=tell) as tracker:
+            tracker.settings(_facts(job))
+            record = _train(job, tracker, processes=processes, progress=progress)
+            judged = {
+                side: read_judged(out, side, found)
+                for side, found in (("dev", job.dev), ("test", job.test))
+                if found
+            }
+            measures = {
+                side: side_measures(job, judged[side], getattr(job, side))
+                for side in judged
+            }
+            primary = ner.PRIMARY_MEASURE if job.is_words else "accuracy"
+            tracker.log(
+                int(record["training"]["steps"]),
+                {
+                    f"{s}/{primary}": float(m[primary]["value"])
+                    for s, m in measures.items()
+                },
+            )
+    # 4) Tell.
     if judged:
-        _present(job, judged, record, model=model, progress=progress)
-    measures = {
-        side: _measures(job, judged[side], getattr(job, side)) for side in judged
-    }
-    primary = ner.PRIMARY_MEASURE if task == ner.NAME else "accuracy"
+        present_model(job, judged, record, model=model, progress=progress)
     return LabelReport(
         model=str(out),
         task=task,
@@ -162,66 +211,137 @@ def tune_encoder(
         dev=measures["dev"][primary] if "dev" in measures else None,
         test=measures["test"][primary] if "test" in measures else None,
         seconds=float(record["training"]["seconds"]),
-        strategy=chosen.strategy,
-        why=why,
-        labels=list(labels),
+        strategy=job.settings.strategy,
+        why=job.why,
+        labels=list(job.labels),
         temperature=float(record["temperature"]),
         measures=measures,
+        data=job.record["data"],
+        search=job.record["search"],
+        budget=record["training"].get("budget"),
     )
 
 
-def _present(
-    job: LabelJob,
-    judged: Mapping[str, Sequence[Judged]],
-    record: Mapping[str, Any],
+def _described(
+    sides: Sides,
+    settings: EncoderSettings,
+    why: str,
     *,
-    model: ModelFolder,
-    progress: Progress,
-) -> None:
-    """Write the page and the card into the model's folder."""
-    basis: Literal["test", "dev"] = "test" if "test" in judged else "dev"
-    cases, found = getattr(job, basis), judged[basis]
-    temperature = float(record["temperature"])
-    training = record["training"]
-    shared: dict[str, Any] = {
-        "base": model.name,
-        "method": job.settings.strategy,
-        "temperature": temperature,
-        "dev": job.dev if basis == "test" else (),
-        "history": training_history(
-            training["train_losses"],
-            dev_losses=[(at, loss) for at, loss in training["dev_losses"]],
-        ),
-        "settings": asdict(job.settings),
-        "licence": model.licence,
-        "basis": basis,
-        "seed": job.seed,
-    }
-    # What is stored is calibrated; the page shows both.
-    logits = [one.logits_W_L * temperature for one in found]
-    if job.task == ner.NAME:
-        present_entities(
-            Path(job.out),
-            train=cast("Sequence[EntityCase]", job.train),
-            test=cases,
-            tags=job.labels,
-            predicted=[one.predicted for one in found],
-            logits=logits,
-            **shared,
+    task: str,
+    base: str,
+    out: Path,
+    seed: int,
+) -> LabelJob:
+    """The training of these cases, some of them kept for dev where there are enough.
+
+    Raises:
+        DataError: There is one label only.
+    """
+    cases, held = sides.cases("train"), sides.cases("dev")
+    labels = _label_names(task, cases)
+    if len(labels) < 2:
+        raise DataError(
+            f"every case is labelled {', '.join(labels)}: nothing is to be told apart",
+            fix="give cases of two labels at least",
+            where=str(sides.files["train"]),
         )
-        return
-    present_labels(
-        Path(job.out),
-        task=job.task,
-        train=cast("Sequence[LabelCase]", job.train),
-        test=cases,
-        labels=job.labels,
-        predicted=[one.predicted[0] for one in found],
-        logits_N_L=np.concatenate(logits),
-        embedder=open_embedder(model),
-        progress=progress,
-        **shared,
+    if "dev" not in sides.files:
+        cases, held = _share(cases, strategy=settings.strategy, seed=seed)
+    return LabelJob(
+        task=task,
+        base=base,
+        out=str(out),
+        train=cases,
+        dev=held,
+        test=sides.cases("test"),
+        labels=labels,
+        settings=settings,
+        why=why,
+        seed=seed,
     )
+
+
+def _train(
+    job: LabelJob, tracker: Tracker, *, processes: int, progress: Progress
+) -> dict[str, Any]:
+    run: Callable[..., Any] = run_in_child
+    if processes != 1:
+        run = partial(run_in_ranks, processes=processes)
+    hear = partial(feed, tracker)
+    return run(train_label_model, job, on_item=hear, progress=progress).result
+
+
+def _searched(
+    job: LabelJob,
+    space: Space,
+    *,
+    trials: int,
+    progress: Progress,
+    tell: Callable[[str], None],
+) -> LabelJob:
+    """The job with the best of the settings tried, and a record of them."""
+    folds = _folds(job)
+    asked = SearchJob(
+        job=replace(job, test=(), is_tracked=False, record={}),
+        space=space,
+        trials=trials,
+        folds=folds,
+    )
+    found = run_in_child(search_labels, asked, progress=progress).result
+    tried = [Tried.read(one) for one in found]
+    best = best_of(tried)
+    chosen_on = (
+        f"{len(job.train)} training cases in {folds} folds"
+        if folds
+        else f"{len(job.dev)} dev cases"
+    )
+    told = [
+        {
+            "number": one.number,
+            "strategy": one.settings.strategy,
+            "settings": space.varied(one.settings),
+            "score": one.score,
+            "folds": one.parts,
+            "is_whole": one.is_whole,
+            "seconds": one.seconds,
+        }
+        for one in tried
+    ]
+    varied = ", ".join(f"{k} {v}" for k, v in space.varied(best.settings).items())
+    tell(
+        f"trial {best.number} of {len(tried)} is the best on {chosen_on}: "
+        f"{best.score:.3f} with {best.settings.strategy}"
+        f"{f', {varied}' if varied else ''}"
+    )
+    return replace(
+        job,
+        settings=best.settings,
+        why=f"the best of {len(tried)} settings on {chosen_on}",
+        record={
+            **job.record,
+            "search": {
+                "chosen": best.number,
+                "chosen_on": chosen_on,
+                "measure": ner.PRIMARY_MEASURE if job.is_words else "accuracy",
+                "trials": told,
+            },
+        },
+    )
+
+
+def _folds(job: LabelJob) -> int:
+    """Folds in which settings are chosen; 0 where there are dev cases enough."""
+    return 0 if len(job.dev) >= _LEAST_CASES_TO_CHOOSE else _SEARCH_FOLDS
+
+
+def _facts(job: LabelJob) -> dict[str, object]:
+    return {
+        "task": job.task,
+        "base": job.base,
+        "seed": job.seed,
+        "cases": len(job.train),
+        **asdict(job.settings),
+    }
 
 
 def _check_place(out: Path) -> None:
@@ -234,11 +354,6 @@ def _check_place(out: Path) -> None:
         )
 
 
-def _read(path: Path, *, task: str, format: str | None) -> tuple[Case, ...]:  # noqa: A002
-    found = read_labelled(path, task=task, format=format).cases
-    return cast("tuple[Case, ...]", found)
-
-
 def _label_names(task: str, cases: Sequence[Case]) -> tuple[str, ...]:
     if task == ner.NAME:
         return ner.tag_names(case for case in cases if isinstance(case, EntityCase))
@@ -248,54 +363,21 @@ def _label_names(task: str, cases: Sequence[Case]) -> tuple[str, ...]:
     return name(case for case in cases if isinstance(case, LabelCase))
 
 
-def _choose(
-    task: str,
-    cases: Sequence[Case],
-    *,
-    strategy: str,
-    settings: EncoderSettings | None,
-) -> tuple[EncoderSettings, str]:
-    """Settings and the reason for their strategy."""
-    is_words = task == ner.NAME
-    if settings is not None and strategy not in {"auto", settings.strategy}:
-        raise ConfigError(
-            f"the strategy is {strategy!r}, the settings say {settings.strategy!r}",
-            fix="give one of them",
-            where="strategy",
-        )
-    if settings is None and strategy == "auto":
-        counts = Counter(
-            case.label if isinstance(case, LabelCase) else "" for case in cases
-        )
-        chosen, why = choose_strategy(counts, is_words=is_words)
-        settings = default_settings(chosen)
-    elif settings is None:
-        # The settings check that it is a strategy.
-        replace(EncoderSettings(), strategy=cast("Strategy", strategy))
-        settings, why = default_settings(cast("Strategy", strategy)), "as asked for"
+def _check_shared(settings: EncoderSettings, *, processes: int, is_words: bool) -> None:
+    """Several processes are refused where they would have nothing to share."""
+    if processes == 1:
+        return
+    if settings.strategy == "contrastive":
+        why = "contrasts compare each text of a step with all others"
+    elif settings.strategy == "head" and not is_words:
+        why = "a head is fitted in one go"
     else:
-        why = "as asked for"
-    if is_words and settings.strategy == "contrastive":
-        raise ConfigError(
-            "words cannot be trained by contrasts",
-            fix="use full, head, lora or dora",
-            where="strategy",
-        )
-    return settings, why
-
-
-def _with_changes(
-    settings: EncoderSettings, changes: Mapping[str, str], *, is_words: bool
-) -> EncoderSettings:
-    """Single settings changed; one that would change nothing is refused."""
-    is_fitted = settings.strategy == "head" and not is_words
-    if is_fitted and (idle := sorted(changes.keys() - _OF_A_FITTED_HEAD)):
-        raise ConfigError(
-            f"{idle[0]} does nothing where a head is fitted in one go",
-            fix="leave it out, or use another strategy",
-            where=f"encoder.{idle[0]}",
-        )
-    return changed(settings, changes)
+        return
+    raise ConfigError(
+        f"{processes} processes cannot share this training: {why}",
+        fix="leave out --processes, or use --strategy full",
+        where="processes",
+    )
 
 
 def _share(
@@ -307,45 +389,3 @@ def _share(
     shares = (1 - _DEV_SHARE, _DEV_SHARE)
     train, held = split_stratified(cases, shares=shares, seed=seed)
     return tuple(train), tuple(held)
-
-
-def _measures(
-    job: LabelJob, judged: Sequence[Judged], cases: Sequence[Case]
-) -> dict[str, Any]:
-    """Every measure of the task on the cases of one side."""
-    groups = [case.group or case.id for case in cases]
-    if job.task == ner.NAME:
-        report = entity_report(
-            [one.gold for one in judged],
-            [one.predicted for one in judged],
-            groups=groups,
-            seed=job.seed,
-        )
-        return {
-            ner.PRIMARY_MEASURE: _figure(report.overall.f1),
-            "entity_precision": _figure(report.overall.precision),
-            "entity_recall": _figure(report.overall.recall),
-            "macro_f1": _figure(report.macro_f1),
-            "by_type": {name: each.to_json() for name, each in report.by_type.items()},
-        }
-    gold = [one.gold[0] for one in judged]
-    predicted = [one.predicted[0] for one in judged]
-    labels = label_report(
-        gold, predicted, labels=job.labels, groups=groups, seed=job.seed
-    )
-    found = {
-        "accuracy": _figure(labels.accuracy),
-        "macro_f1": _figure(labels.macro_f1),
-        "weighted_f1": _figure(labels.weighted_f1),
-    }
-    place = {label: number for number, label in enumerate(job.labels)}
-    known = [number for number, label in enumerate(gold) if label in place]
-    if known:
-        logits_N_L = np.concatenate([judged[number].logits_W_L for number in known])
-        gold_N = np.array([place[gold[number]] for number in known])
-        found |= calibration_figures(logits_N_L, gold_N).to_json()
-    return found
-
-
-def _figure(figure: Figure) -> dict[str, float | int]:
-    return asdict(figure)

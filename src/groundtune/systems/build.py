@@ -10,8 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from groundtune.augment.chat import ChatTemplate
-from groundtune.augment.prompt import PromptBuilder, PromptStyle, Shot
+from groundtune.augment.prompt import (
+    PROMPT_VERSION,
+    PromptBuilder,
+    PromptStyle,
+    Shot,
+)
 from groundtune.config.retrieval import RetrievalSettings
 from groundtune.core.values import Hit, Passage
 from groundtune.generate.engines import open_engine
@@ -21,6 +25,7 @@ from groundtune.retrieve.index import KnowledgeBase
 from groundtune.retrieve.search import HybridRetriever
 from groundtune.store.models import open_model
 from groundtune.systems.arm import Given, KnowledgeSystem, Retrieved
+from groundtune.systems.trained import served_template
 from groundtune.tasks.qa import MAX_ANSWER_TOKENS
 
 if TYPE_CHECKING:
@@ -61,8 +66,8 @@ def build_system(spec: SystemSpec) -> KnowledgeSystem:
     """
     cache = Path(spec.cache) if spec.cache else None
     model = open_model(spec.model, kind="generator", cache=cache, offline=True)
+    template = served_template(model, prompt_version=PROMPT_VERSION)
     engine = open_engine(model, runtime=spec.runtime)
-    template = ChatTemplate(model.chat_template, where=model.name)
     builder = PromptBuilder(template, engine.tokenizer, style=read_style(spec.style))
     evidence: EvidenceSource | None = None
     if spec.given is not None:

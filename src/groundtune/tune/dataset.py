@@ -77,22 +77,30 @@ class Packing(NamedTuple):
     """Turns left out because head and turn alone exceed a pack: shown, never cut."""
 
 
-def pack_examples(examples: Sequence[Example], *, pack_tokens: int) -> Packing:
+def pack_examples(
+    examples: Sequence[Example], *, pack_tokens: int, longest: int | None = None
+) -> Packing:
     """Lay each example's turns behind its head, in as few packs as its length needs.
 
     An answer is never cut: a turn that does not fit even alone is left out and counted.
+
+    Args:
+        examples: What to lay out.
+        pack_tokens: Tokens that a pack of several turns may have.
+        longest: Tokens that a pack of one turn may have; `pack_tokens` if not given.
 
     Raises:
         DataError: Nothing is left to train on.
     """
     packs: list[Pack] = []
     kept = too_long = 0
+    most = max(pack_tokens, longest or 0)
     for example in examples:
         waiting: list[Turn] = []
         used = len(example.head)
         for turn in example.turns:
             size = len(turn.tail) + len(turn.target)
-            if len(example.head) + size > pack_tokens:
+            if len(example.head) + size > most:
                 too_long += 1
                 continue
             if waiting and used + size > pack_tokens:
@@ -105,7 +113,7 @@ def pack_examples(examples: Sequence[Example], *, pack_tokens: int) -> Packing:
             packs.append(_lay_out(example.head, waiting))
     if not packs:
         raise DataError(
-            f"no training example fits: {too_long} exceed {pack_tokens} tokens",
+            f"no training example fits: {too_long} exceed {most} tokens",
             fix="raise train.pack_tokens, or give shorter passages",
             where="training data",
         )

@@ -20,6 +20,7 @@ from groundtune.core.protocols import silent
 from groundtune.store.files import explained, read_json
 from groundtune.store.folders import publish_folder, remove_folder
 from groundtune.store.models import MANIFEST, write_manifest
+from groundtune.tune.distributed import team
 from groundtune.tune.loop import Step, TrainedWeights, WeightGroup, run
 from groundtune.tune.pairs import plan_batches
 from groundtune.tune.pretrained import choose_device, choose_dtype, load_encoder
@@ -115,6 +116,7 @@ class EmbedderTrainer:
         settings: EmbedderSettings,
         seed: int,
     ) -> None:
+        team().require_alone("each question of a step is compared with all passages")
         self._pairs, self._pools, self._settings = pairs, pools, settings
         self._encoder = Encoder(base, settings)
         self._model = self._encoder.model

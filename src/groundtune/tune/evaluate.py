@@ -25,6 +25,8 @@ def answer_losses(model: Any, packs: Sequence[Pack]) -> torch.Tensor:  # noqa: A
     import torch
     from torch.nn import functional
 
+    from groundtune.tune.token_loss import token_losses
+
     batch = collate(packs)
     device = model.device
     mask = additive_mask(may_attend(batch.segments_T), dtype=model.dtype, device=device)
@@ -37,8 +39,15 @@ def answer_losses(model: Any, packs: Sequence[Pack]) -> torch.Tensor:  # noqa: A
     ).last_hidden_state
     labels = torch.from_numpy(batch.labels_T).to(device)
     rows, columns = (labels != IGNORED).nonzero(as_tuple=True)
-    logits = causal.lm_head(hidden[rows, columns - 1]).float()
-    return functional.cross_entropy(logits, labels[rows, columns], reduction="none")
+    states_S_D, labels_S = hidden[rows, columns - 1], labels[rows, columns]
+    last = causal.lm_head
+    is_plain = type(last) is torch.nn.Linear and not any(
+        name == "bias" for name, _ in last.named_parameters()
+    )
+    if is_plain and not last.weight.requires_grad:
+        return token_losses(states_S_D, last.weight, labels_S)
+    logits = last(states_S_D).float()
+    return functional.cross_entropy(logits, labels_S, reduction="none")
 
 
 def mean_loss(model: Any, packs: Sequence[Pack]) -> float:  # noqa: ANN401

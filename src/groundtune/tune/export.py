@@ -10,7 +10,7 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING, Any
 
-from groundtune.store.files import explained, sync_file, sync_folder
+from groundtune.store.files import explained, sync_file, sync_folder, write_atomic
 from groundtune.store.models import open_model, write_manifest
 from groundtune.tune.pretrained import load
 
@@ -38,6 +38,7 @@ def write_model(
     *,
     name: str,
     record: Mapping[str, object],
+    files: Mapping[str, str] | None = None,
 ) -> ModelFolder:
     """Write adapter and merged weights to `out`; whole or not at all.
 
@@ -47,6 +48,7 @@ def write_model(
         out: Folder to make; an unfinished one of an earlier try is replaced.
         name: Short name of the new model.
         record: What to remember in its manifest: task, prompt version, scores.
+        files: Texts to put beside the weights, by their path in the folder.
 
     Raises:
         StoreError: It could not be written.
@@ -87,6 +89,8 @@ def write_model(
                 **record,
             },
         )
+        for file, text in (files or {}).items():
+            write_atomic(made / file, text)
         for file in made.rglob("*"):
             if file.is_file():
                 sync_file(file)

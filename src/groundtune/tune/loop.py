@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from groundtune.core.protocols import NOTE, silent
 from groundtune.tune.checkpoint import CheckpointFolder, TrainState
+from groundtune.tune.distributed import team
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -23,22 +24,36 @@ if TYPE_CHECKING:
     import torch
 
     from groundtune.core.protocols import Progress
+    from groundtune.tune.distributed import Team
 
 CHECKPOINT_SECONDS = 20.0
 CHECKPOINT_SHARE = 0.05
 """Most of the time that checkpoints may take: large models are saved less often."""
 CLIP_NORM = 1.0
 _SEED_STRIDE = 1_000_003
+_RANK_STRIDE = 7_368_787
 _RECENT = 20
 """Steps over which the loss that is shown is averaged."""
+OBSERVE_EVERY = 10
+"""Steps after which an observer is called at the latest."""
 
 
 class Step(NamedTuple):
     """What one step was, once its gradients are there."""
 
     loss: float
-    """Mean over what the step supervises, in nats."""
+    """Mean over what the step supervises, in nats; of several processes, what this
+    one's share adds to it."""
     tokens: int
+    """Of the whole step."""
+
+
+class Observe(Protocol):
+    """Hears where a training stands; what it is given belongs to the loop."""
+
+    def __call__(self, state: TrainState) -> None:
+        """Look at the state, and leave it as it is."""
+        ...
 
 
 class WeightGroup(NamedTuple):
@@ -123,6 +138,10 @@ class TrainedWeights:
         """The remembered weights by name."""
         return dict(zip(self._names, self._best, strict=True))
 
+    def trained(self) -> list[torch.Tensor]:
+        """The weights that steps leave gradients in."""
+        return list(self._weights)
+
     def digests(self) -> list[str]:
         """A hash of each weight, to tell one beginning from another."""
         return [_digest(master) for master in self._masters]
@@ -203,7 +222,11 @@ class Trainer(Protocol):
         ...
 
     def backward(self, step: int) -> Step:
-        """Leave the gradients of a step in the weights."""
+        """Leave the gradients of a step in the weights.
+
+        Of several processes, each leaves those of its share (`Team.share`), divided by
+        what the whole step is divided by.
+        """
         ...
 
     def dev_loss(self) -> float | None:
@@ -217,12 +240,14 @@ def run(
     folder: Path,
     label: str,
     progress: Progress = silent,
+    observe: Observe | None = None,
     evaluate_first: bool = False,
 ) -> TrainState:
     """Train until the plan ends or nothing gets better; the best weights are kept.
 
     They are in `trainer.weights`, and not yet in the model. Without held-out data the
-    last weights are the best.
+    last weights are the best. Where several processes train, all of them call this and
+    end with the same weights; the first of them measures, writes and tells.
 
     Args:
         trainer: Made afresh, also where an interrupted training goes on.
@@ -230,6 +255,9 @@ def run(
             gone on with.
         label: What progress calls it.
         progress: Told of each step and its loss.
+        observe: Told where training stands after each evaluation, and every
+            `OBSERVE_EVERY` steps. Where training goes on after an interruption, it
+            may hear of a step again.
         evaluate_first: Whether the first weights may be the best.
 
     Raises:
@@ -237,28 +265,45 @@ def run(
     """
     import torch
 
+    crew = team()
+    if not crew.is_main:
+        progress, observe = silent, None
     checkpoints = CheckpointFolder(folder)
     state = TrainState(plan=trainer.plan)
     if (found := checkpoints.load(plan=trainer.plan)) is not None:
         state, tensors = found
         trainer.weights.restore(tensors)
-    elif evaluate_first:
-        _evaluate(trainer, state)
+    elif crew.size > 1:
+        # Some first weights are computed, and must not differ by a bit.
+        tensors = trainer.weights.tensors()
+        crew.spread(tensors.values())
+        trainer.weights.restore(tensors)
+    # Nobody is to read a checkpoint that the first has gone on to write.
+    assert crew.least(state.step) == state.step, "all processes are at one step"
+    if found is None and evaluate_first:
+        _evaluate(trainer, state, crew)
     saved, pause = time.perf_counter(), CHECKPOINT_SECONDS
     with torch.random.fork_rng():
         while not state.done:
             progress(_labelled(label, state), state.step, trainer.steps)
             began = time.perf_counter()
-            torch.manual_seed(trainer.seed * _SEED_STRIDE + state.step)
-            loss, tokens = trainer.backward(state.step)
+            seed = trainer.seed * _SEED_STRIDE + state.step
+            torch.manual_seed(seed + crew.rank * _RANK_STRIDE)
+            share, tokens = trainer.backward(state.step)
+            loss = crew.add_up(trainer.weights.trained(), share)
             trainer.weights.update(trainer.rate(state.step))
             state.step += 1
             state.tokens += tokens
             state.train_losses.append(loss)
-            if state.step % trainer.evaluate_every == 0 or state.step == trainer.steps:
-                _evaluate(trainer, state)
+            measured = state.step % trainer.evaluate_every == 0
+            if measured or state.step == trainer.steps:
+                _evaluate(trainer, state, crew)
             state.done = state.done or state.step == trainer.steps
             state.seconds += time.perf_counter() - began
+            if observe and (measured or state.done or state.step % OBSERVE_EVERY == 0):
+                observe(state)
+            if not crew.is_main:
+                continue
             if state.done or time.perf_counter() - saved > pause:
                 began = time.perf_counter()
                 checkpoints.save(state, trainer.weights.tensors())
@@ -268,9 +313,9 @@ def run(
     return state
 
 
-def _evaluate(trainer: Trainer, state: TrainState) -> None:
+def _evaluate(trainer: Trainer, state: TrainState, crew: Team) -> None:
     """Measure, remember the best weights, decide whether to stop."""
-    loss = trainer.dev_loss()
+    loss = crew.of_main(trainer.dev_loss() if crew.is_main else None)
     if loss is None:
         state.best_step = state.step
         trainer.weights.keep_best()

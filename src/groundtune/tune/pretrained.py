@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from groundtune.core.errors import MissingExtraError, ModelLoadError
+from groundtune.tune.distributed import team
 
 if TYPE_CHECKING:
     import torch
@@ -64,7 +65,8 @@ def choose_dtype(device: torch.device) -> torch.dtype:
         return min(took)
 
     pays = best(torch.float32) > _WORTH * best(torch.bfloat16)
-    return torch.bfloat16 if pays else torch.float32
+    # Processes that train together compute alike, whatever each of them measured.
+    return torch.bfloat16 if team().of_main(float(pays)) else torch.float32
 
 
 def load(model: ModelFolder, *, dtype: torch.dtype, attention: str = "eager") -> Any:  # noqa: ANN401 (transformers gives no useful type)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from groundtune.core.fingerprint import fingerprint
 from groundtune.core.protocols import silent
 from groundtune.tune.dataset import plan_steps
+from groundtune.tune.distributed import team
 from groundtune.tune.evaluate import answer_losses, mean_loss
 from groundtune.tune.loop import Step, TrainedWeights, WeightGroup, run
 
@@ -78,13 +79,16 @@ class _AdapterTrainer:
     ) -> None:
         self._model, self._packs, self._dev = model, packs, dev
         self._settings = settings
+        self._lengths = [len(pack) for pack in packs]
         self._order = plan_steps(packs, settings, seed=seed)
         self._trained = [(n, p) for n, p in model.named_parameters() if p.requires_grad]
         self.seed = seed
         self.steps = len(self._order)
         self.evaluate_every = max(1, -(-self.steps // settings.evaluations))
         self.patience = settings.patience
-        self.weights = TrainedWeights([WeightGroup(self._trained)], betas=_BETAS)
+        self.weights = TrainedWeights(
+            [WeightGroup(self._trained)], betas=_BETAS, fused=True
+        )
         self.plan = fingerprint(
             {
                 "steps": self._order,
@@ -105,8 +109,10 @@ class _AdapterTrainer:
 
     def backward(self, step: int) -> Step:
         """The loss is the mean over the step's answer tokens."""
-        packs = [self._packs[index] for index in self._order[step]]
-        targets = sum(pack.targets for pack in packs)
+        numbers = self._order[step]
+        targets = sum(self._packs[number].targets for number in numbers)
+        mine = team().share(numbers, self._lengths)
+        packs = [self._packs[number] for number in mine]
         self._model.train()
         loss = 0.0
         for batch in _micro_batches(packs, _MICRO_TOKENS[self._model.device.type]):
@@ -114,10 +120,10 @@ class _AdapterTrainer:
             part = answer_losses(self._model, batch).sum() / targets
             part.backward()
             loss += float(part.detach())
-        assert all(weight.grad is not None for _, weight in self._trained), (
+        assert not mine or all(w.grad is not None for _, w in self._trained), (
             "every adapter weight has a gradient"
         )
-        return Step(loss, sum(len(pack) for pack in packs))
+        return Step(loss, sum(self._lengths[number] for number in numbers))
 
     def dev_loss(self) -> float | None:
         """Mean loss of the dev packs' answer tokens."""

@@ -18,6 +18,7 @@ from groundtune.core.errors import DataError
 from groundtune.store.models import open_model
 from groundtune.tune import attention
 from groundtune.tune.dataset import Pack, pack_examples
+from groundtune.tune.distributed import team
 from groundtune.tune.examples import (
     Evidence,
     Writer,
@@ -25,6 +26,7 @@ from groundtune.tune.examples import (
     context_examples,
 )
 from groundtune.tune.export import write_model
+from groundtune.tune.exports.prompts import held_out_prompts
 from groundtune.tune.modify import add_adapter
 from groundtune.tune.pretrained import (
     choose_device,
@@ -95,6 +97,8 @@ def train_adapter(job: AdapterJob, channel: Channel) -> dict[str, Any]:
         seed=job.seed,
         progress=progress,
     )
+    if not team().is_main:
+        return {}
     state = trained.state
     record: dict[str, Any] = {
         "task": "qa",
@@ -116,7 +120,8 @@ def train_adapter(job: AdapterJob, channel: Channel) -> dict[str, Any]:
         },
     }
     channel.progress(f"{job.kind} adapter: merging", 0, None)
-    write_model(model, base, out, name=out.name, record=record)
+    files = held_out_prompts(dev, base.tokenizer())
+    write_model(model, base, out, name=out.name, record=record, files=files)
     shutil.rmtree(checkpoint, ignore_errors=True)
     return {**record, "train_seconds": state.seconds}
 

@@ -1,8 +1,6 @@
 """Trying settings of retrieval: what may be tried, and Optuna's study of it.
 
-The study stands in a journal file, so that an interrupted search goes on. The sampler
-is seeded anew for each trial by its number: a study that was interrupted suggests what
-it would have suggested without the interruption.
+How a study is kept and resumed is in `journal`.
 """
 
 from __future__ import annotations
@@ -13,6 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from groundtune.config.retrieval import RetrievalSettings
 from groundtune.core.fingerprint import fingerprint
+from groundtune.recipes.optimization.journal import (
+    is_exhausted,
+    next_trial,
+    open_study,
+)
 from groundtune.recipes.optimization.measured import Measured
 
 if TYPE_CHECKING:
@@ -116,18 +119,7 @@ def run_study(
     Returns:
         What was measured, in order, each setting once.
     """
-    import optuna
-    from optuna.storages.journal import JournalFileBackend
-
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    journal.parent.mkdir(parents=True, exist_ok=True)
-    backend = JournalFileBackend(str(journal))
-    study = optuna.create_study(
-        study_name=name,
-        storage=optuna.storages.JournalStorage(backend),
-        direction="maximize",
-        load_if_exists=True,
-    )
+    study = open_study(journal, name=name, direction="maximize")
     is_grid = space.points() <= trials
     planned = space.grid() if is_grid else space.grid()[:1]
     total = min(trials, space.points())
@@ -135,20 +127,15 @@ def run_study(
     while len(done) < total:
         progress("trying settings", len(done), total)
         missing = [p for p in planned if _key(space, p) not in done]
-        if missing:
-            study.enqueue_trial(missing[0])
-        sampler = optuna.samplers.TPESampler(
-            seed=seed + sum(trial.state.is_finished() for trial in study.trials),
-            n_startup_trials=_STARTUP,
+        trial = next_trial(
+            study, seed=seed, startup=_STARTUP, point=missing[0] if missing else None
         )
-        study.sampler = sampler
-        trial = study.ask()
         point = _suggest(trial, space)
         found = done.get(_key(space, point))
         if found is None:
             found = measure(space.settings(point), space.size_of(point))
             done[_key(space, point)] = found
-        elif not missing and _exhausted(study, len(done)):
+        elif not missing and is_exhausted(study, different=len(done), startup=_STARTUP):
             break
         trial.set_user_attr("measured", asdict(found))
         study.tell(trial, found.quality - (found.shown > most_shown))
@@ -163,11 +150,6 @@ def _suggest(trial: Any, space: Space) -> dict[str, Any]:  # noqa: ANN401 (Optun
     for name, options in space.choices().items():
         point[name] = trial.suggest_categorical(name, options)
     return point
-
-
-def _exhausted(study: Any, different: int) -> bool:  # noqa: ANN401 (Optuna's)
-    """Whether the sampler has mostly repeated itself: it has found its optimum."""
-    return len(study.trials) > 4 * max(different, _STARTUP)
 
 
 def _key(space: Space, point: Point) -> str:

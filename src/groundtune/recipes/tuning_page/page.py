@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from groundtune.measure.labels import most_confused
 from groundtune.recipes import report_page
 from groundtune.recipes.tuning_page import confusion, plots
+from groundtune.recipes.tuning_page.trials import trial_plot, trial_rows
 from groundtune.recipes.tuning_page.tuned import measure_name
 from groundtune.store.files import write_atomic
 
@@ -56,6 +57,13 @@ def write_tuning_page(path: Path, model: TunedModel) -> Path:
         "reliability": plots.reliability(model.calibration)
         if model.calibration
         else "",
+        "trials": trial_plot(
+            model.search["trials"],
+            chosen=model.search["chosen"],
+            measure=measure_name(model.measure),
+        )
+        if model.search
+        else "",
     }
     named = model.entities is not None
     count = len(model.labels.labels) if model.labels else 0
@@ -74,6 +82,9 @@ def write_tuning_page(path: Path, model: TunedModel) -> Path:
         counted=sum(each.size for each in model.calibration.bins_after)
         if model.calibration
         else 0,
+        trials=trial_rows(model.search["trials"], chosen=model.search["chosen"])
+        if model.search
+        else [],
         worst_first=_order(model),
         facts=[
             *_facts("", model.settings),

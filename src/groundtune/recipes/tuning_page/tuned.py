@@ -84,6 +84,8 @@ class TunedModel:
     """How many cases are wrong in all."""
     history: Sequence[Mapping[str, float]] = ()
     """What was measured through training, in order; see `tuning_page.plots`."""
+    search: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """Settings tried, under `trials`; see `tuning_page.trials`. Empty without any."""
     settings: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """Base model, method and hyper-parameters."""
     data: Mapping[str, Any] = field(default_factory=dict[str, Any])

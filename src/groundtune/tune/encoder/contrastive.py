@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from groundtune.core.fingerprint import fingerprint
+from groundtune.tune.distributed import team
 from groundtune.tune.encoder.dataset import collate
 from groundtune.tune.encoder.modify import apply_strategy, weight_groups
 from groundtune.tune.encoder.probe import forward_pooled
@@ -81,6 +82,7 @@ class ContrastiveTrainer:
     ) -> None:
         import torch
 
+        team().require_alone("each text of a step is compared with all others")
         self._model, self._items, self._settings = model, items, settings
         self._autocast = torch.autocast(
             model.device.type, dtype=torch.bfloat16, enabled=dtype == torch.bfloat16

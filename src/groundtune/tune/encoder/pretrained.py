@@ -93,12 +93,19 @@ class LabelModel:
         """States after the layers `[first, end)`."""
         import torch
 
+        from groundtune.tune.encoder.layers import is_plain, through_layers
+
+        layers = self.bert.encoder.layer[first:end]
+        if is_plain(layers):
+            is_half = torch.is_autocast_enabled("cpu")
+            dtype = torch.get_autocast_dtype("cpu") if is_half else torch.float32
+            return through_layers(states_B_T_D, mask_B_T, layers, dtype=dtype)
         mask = None
         if not bool(mask_B_T.all()):
             mask = torch.zeros(mask_B_T.shape, device=states_B_T_D.device)
             lowest = torch.finfo(torch.float32).min / 2
             mask = mask.masked_fill_(mask_B_T == 0, lowest)[:, None, None, :]
-        for layer in self.bert.encoder.layer[first:end]:
+        for layer in layers:
             states_B_T_D = layer(states_B_T_D, mask)
         return states_B_T_D
 

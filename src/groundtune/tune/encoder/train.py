@@ -11,6 +11,7 @@ from groundtune.core.errors import DataError
 from groundtune.core.fingerprint import fingerprint
 from groundtune.core.protocols import silent
 from groundtune.store.files import read_json, write_json
+from groundtune.tune.distributed import team
 from groundtune.tune.encoder.dataset import (
     UNKNOWN_LABEL,
     collate,
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from groundtune.tune.encoder.dataset import Item
     from groundtune.tune.encoder.frozen import FrozenStates
     from groundtune.tune.encoder.pretrained import LabelModel
+    from groundtune.tune.loop import Observe
 
     Floats = npt.NDArray[np.float32]
     Score = Callable[[Sequence[Floats]], float]
@@ -141,21 +143,22 @@ class LabelTrainer:
         self._states: FrozenStates | None = None
         self._dev_states: FrozenStates | None = None
         if self._layers > 0 and is_cached:
-            self._states, self._dev_states = (
-                frozen_states(
-                    model,
-                    part,
-                    layers=self._layers,
-                    folder=folder / "states",
-                    name=name,
-                    plan=fingerprint({"base": base, "dtype": str(dtype)}),
-                    autocast=self._autocast,
-                    progress=progress,
+            with team().main_first():
+                self._states, self._dev_states = (
+                    frozen_states(
+                        model,
+                        part,
+                        layers=self._layers,
+                        folder=folder / "states",
+                        name=name,
+                        plan=fingerprint({"base": base, "dtype": str(dtype)}),
+                        autocast=self._autocast,
+                        progress=progress,
+                    )
+                    if part
+                    else None
+                    for name, part in (("train", items), ("dev", dev))
                 )
-                if part
-                else None
-                for name, part in (("train", items), ("dev", dev))
-            )
 
     def rate(self, step: int) -> float:
         """Linear warm-up, then linear decay to nothing."""
@@ -251,7 +254,8 @@ class LabelTrainer:
             and self._model.bert.embeddings.LayerNorm.weight.requires_grad,
         )
         loss = 0.0
-        parts = micro_batches(numbers, self._lengths, most_tokens=self.micro_tokens)
+        mine = team().share(numbers, self._lengths)
+        parts = micro_batches(mine, self._lengths, most_tokens=self.micro_tokens)
         for part in parts:
             batch = collate([self._items[number] for number in part])
             with self._autocast:
@@ -278,7 +282,11 @@ class LabelTrainer:
 
 
 def train_labels(
-    trainer: LabelTrainer, *, folder: Path, progress: Progress = silent
+    trainer: LabelTrainer,
+    *,
+    folder: Path,
+    progress: Progress = silent,
+    observe: Observe | None = None,
 ) -> TrainState:
     """Train, and leave the best weights in the model.
 
@@ -291,19 +299,24 @@ def train_labels(
     """
     stamp = folder / "memory.json"
     remembered: dict[str, Any] = read_json(stamp) if stamp.exists() else {}
+    crew = team()
+    crew.wait()  # until all have read what the first may write again
     if remembered.get("plan") == trainer.plan:
         # Another split of a step would end in other weights.
         trainer.micro_tokens = int(remembered["micro_tokens"])
     else:
         trainer.try_longest()
+        trainer.micro_tokens = crew.least(trainer.micro_tokens)
         written = {"plan": trainer.plan, "micro_tokens": trainer.micro_tokens}
-        write_json(stamp, written)
+        if crew.is_main:
+            write_json(stamp, written)
     # A fitted head may be better than all that comes after it.
     state = run(
         trainer,
         folder=folder,
         label="training",
         progress=progress,
+        observe=observe,
         evaluate_first=True,
     )
     trainer.weights.use_best()

@@ -58,6 +58,11 @@ class EncoderWeights(TrainedWeights):
                 len(self._table), dtype=torch.float32, device=self._table.device
             )
 
+    def trained(self) -> list[torch.Tensor]:
+        """The weights that steps leave gradients in."""
+        table = [] if self._table is None else [self._table]
+        return [*super().trained(), *table]
+
     def update(self, rate: float) -> None:
         """Use up the gradients, clipped together."""
         self._clip()

@@ -1,0 +1,80 @@
+"""What `tune` does for tasks that write: translation and support."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import click
+
+from groundtune.cli.progress import ProgressDisplay
+
+_NAMES = {"bleu": "BLEU", "chrf": "chrF"}
+
+
+def tune_texts(task: str, options: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """Tune a generator; the fields of its report, and the lines that are shown."""
+    from groundtune.recipes.tune_texts import tune_generator_on_texts
+
+    with ProgressDisplay() as progress:
+        report = tune_generator_on_texts(
+            task,
+            train=options["train"],
+            dev=options["dev"],
+            test=options["test"],
+            test_share=options["test_share"],
+            base=options["base"] or "smollm2-135m-instruct",
+            embedder=options["embedder"],
+            limit=options["limit"],
+            format=options["format"],
+            roles=_pairs(options.get("roles") or (), option="--role"),
+            changes=_pairs(options["changes"], option="--set"),
+            budget_seconds=options["budget"],
+            out=options["out"],
+            seed=options["seed"],
+            processes=options["processes"],
+            progress=progress,
+        )
+    fields = dataclasses.asdict(report)
+    return fields, _lines(fields)
+
+
+def _lines(fields: dict[str, Any]) -> list[str]:
+    lines = [f"model: {fields['model']}", f"instruction: {fields['instruction']}"]
+    if left_out := fields["rows_left_out"]:
+        lines.append(f"{left_out} training rows are too long and were left out")
+    basis = "test" if fields["test"] else "dev"
+    for name, its in fields["measures"].items():
+        told = ", ".join(
+            f"{shown} {_interval(its[measure])}" for measure, shown in _NAMES.items()
+        )
+        cut = fields["written"].get(name, {}).get("cut", 0)
+        ended = f", {cut} answers ended by the bound of new tokens" if cut else ""
+        lines.append(f"{name}: {told}{ended}")
+    if gains := fields["gains"]:
+        told = ", ".join(
+            f"{shown} {_interval(gains[measure], sign='+')}"
+            for measure, shown in _NAMES.items()
+        )
+        lines.append(
+            f"tuned - plain: {told}, {gains['chrf']['n']:,} {basis} cases, 95 % "
+            "intervals"
+        )
+    lines.append(f"trained for {fields['seconds']:.0f} s from {fields['base']}")
+    return lines
+
+
+def _interval(figure: dict[str, float], *, sign: str = "") -> str:
+    value, low, high = (f"{figure[key]:{sign}.1f}" for key in ("value", "low", "high"))
+    return f"{value} [{low}, {high}]"
+
+
+def _pairs(written: tuple[str, ...], *, option: str) -> dict[str, str]:
+    """`NAME=VALUE` each, as a person wrote them."""
+    found: dict[str, str] = {}
+    for text in written:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise click.BadParameter(f"{text!r} is not NAME=VALUE", param_hint=option)
+        found[name.strip()] = value.strip()
+    return found

@@ -1,0 +1,1 @@
+"""The steps of `export`: held-out rows, writing, opening again, comparing."""

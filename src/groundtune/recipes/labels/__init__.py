@@ -1,0 +1,1 @@
+"""The parts of tuning for labels: reading, choosing, training, searching."""
