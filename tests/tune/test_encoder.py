@@ -20,6 +20,7 @@ from groundtune.tune.encoder.contrastive import (
 from groundtune.tune.encoder.dataset import (
     TextCutter,
     collate,
+    hide_words,
     micro_batches,
     plan_steps,
     text_items,
@@ -144,6 +145,7 @@ def trainer_of(
         base="tiny",
         folder=folder,
         dtype=torch.float32,
+        mask_id=4,
         **options,
     )
 
@@ -307,6 +309,8 @@ def test_resume_equals_no_interruption(
         {"unfreeze_epochs": 0.5},
         {"batch_items": 4},
         {"epochs": 2.0},
+        {"averaging": 0.0},
+        {"word_masking": 0.3},
     ],
 )
 def test_every_switch_changes_the_weights(
@@ -325,6 +329,27 @@ def test_every_switch_changes_the_weights(
 
     shared = before.keys() & after.keys()
     assert any(not torch.equal(before[name], after[name]) for name in shared)
+
+
+def test_words_are_hidden_alike_however_a_step_is_split(
+    tiny_bert: ModelFolder,
+) -> None:
+    items = items_of(tiny_bert, 40)
+    numbers = list(range(40))
+
+    def hidden(part: list[int], key: tuple[int, int]) -> list[Any]:
+        chosen = [items[number] for number in part]
+        found = hide_words(chosen, part, share=0.25, mask_id=4, key=key)
+        return [item.ids_T for item in found]
+
+    whole = hidden(numbers, (0, 7))
+    halves = [*hidden(numbers[:20], (0, 7)), *hidden(numbers[20:], (0, 7))]
+    assert all(map(np.array_equal, whole, halves))
+    assert not all(map(np.array_equal, whole, hidden(numbers, (0, 8))))
+    for ids_T, item in zip(whole, items, strict=True):
+        assert list(ids_T[[0, -1]]) == list(item.ids_T[[0, -1]])
+    inner = np.concatenate([ids_T[1:-1] for ids_T in whole])
+    assert 0.15 < float((inner == 4).mean()) < 0.35
 
 
 @pytest.mark.slow

@@ -175,6 +175,28 @@ class Worsening:
         return self._loss
 
 
+def test_a_running_mean_is_what_is_evaluated_and_remembered() -> None:
+    weight = torch.nn.Parameter(torch.zeros(1))
+    weights = loop.TrainedWeights(
+        [loop.WeightGroup([("w", weight)])], averaging=0.5, clips=False
+    )
+    seen = [0.0]
+    for _ in range(8):
+        weight.grad = torch.ones(1)
+        weights.update(0.1)
+        seen.append(weight.item())
+
+    # It moves at every fourth step, by 1 - kept**4; kept is 4/13, then 8/17.
+    first = seen[4] * (1 - (4 / 13) ** 4)
+    mean = first + (seen[8] - first) * (1 - (8 / 17) ** 4)
+    with weights.averaged():
+        assert weight.item() == pytest.approx(mean)
+        weights.keep_best()
+    assert weight.item() == seen[8]
+    weights.use_best()
+    assert weight.item() == pytest.approx(mean)
+
+
 ELSEWHERE = {
     "strategy": "the contrastive one here, the others in test_encoder.py",
     "max_tokens": "here",
@@ -183,6 +205,7 @@ ELSEWHERE = {
     "patience": "above: of the loop",
     "rank": "test_rank_and_alpha_change_an_adapter",
     "alpha": "test_rank_and_alpha_change_an_adapter",
+    "label_names": "test_a_name_of_a_label_is_one_more_text_of_it",
 }
 """Switches whose test is not `test_every_switch_changes_the_weights`."""
 

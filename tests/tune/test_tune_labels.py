@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from groundtune.config.encoder import EncoderSettings
+from groundtune.config.encoder import EncoderSettings, default_settings
 from groundtune.core.errors import ConfigError, DataError, ModelLoadError
 from groundtune.recipes import tune_labels as recipe
 from groundtune.recipes.labels import training
@@ -98,6 +98,25 @@ def tuned(
         out=folder / "model",
         **chosen,
     )
+
+
+@pytest.mark.usefixtures("in_process")
+def test_a_name_of_a_label_is_one_more_text_of_it(
+    tiny_bert: ModelFolder, tmp_path: Path
+) -> None:
+    named, unnamed = (
+        tuned(
+            "classification",
+            tiny_bert,
+            tmp_path,
+            settings=default_settings("head"),
+            changes={"label_names": answer},
+        )
+        for answer in ("true", "false")
+    )
+
+    # The labels are words of the texts, so their names alone say what they stand for.
+    assert named.measures["test"]["nll"] != unnamed.measures["test"]["nll"]
 
 
 @pytest.mark.usefixtures("in_process")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, get_args
 
 from groundtune.config import changes as changes_of
@@ -38,8 +38,15 @@ class EncoderSettings:
     warmup_share: float = 0.1
     """Share of the steps in which the rate rises."""
     weight_decay: float = 0.01
+    averaging: float = 0.998
+    """What a running mean of the weights keeps of itself at a step; the mean is what is
+    evaluated and served. 0 serves the weights of a single step."""
     dropout: float = 0.1
     """Of hidden states in layers that are trained."""
+    word_masking: float = 0.0
+    """Share of a text's tokens that training hides behind the mask token, others at
+    each step: no single word is to be leant on. Not with frozen layers, whose states
+    are computed once."""
     label_smoothing: float = 0.0
     class_weights: Literal["none", "balanced"] = "none"
     """`balanced`: a label counts the more the rarer it is."""
@@ -58,6 +65,8 @@ class EncoderSettings:
     the first to beat, and the layers may take a while to."""
     temperature: float = 0.1
     """Contrastive: likenesses are divided by it."""
+    label_names: bool = False
+    """Head and contrastive: what a label is called is one more text of it."""
 
     def __post_init__(self) -> None:
         if self.strategy not in STRATEGIES:
@@ -75,7 +84,13 @@ class EncoderSettings:
             self._require(
                 field=field, ok=0 < getattr(self, field) < 1, rule="in (0, 1)"
             )
-        for field in ("warmup_share", "dropout", "label_smoothing"):
+        for field in (
+            "warmup_share",
+            "dropout",
+            "word_masking",
+            "label_smoothing",
+            "averaging",
+        ):
             self._require(
                 field=field, ok=0 <= getattr(self, field) < 1, rule="in [0, 1)"
             )
@@ -99,12 +114,27 @@ class EncoderSettings:
             "frozen_layers": 0,
             "frozen_embeddings": False,
             "unfreeze_epochs": 0.0,
+            "averaging": 0.998,
+            "word_masking": 0.0,
+            "label_names": False,
         }
+        layers = tuple(name for name in published if name != "label_names")
         idle = {
-            "head": ("where only a head is trained", tuple(published)),
-            "contrastive": ("with contrasts", ("unfreeze_epochs",)),
+            "head": ("where only a head is trained", layers),
+            "contrastive": (
+                "with contrasts",
+                ("unfreeze_epochs", "averaging", "word_masking"),
+            ),
         }
-        why, fields = idle.get(self.strategy, ("", ()))
+        why, fields = idle.get(
+            self.strategy, ("where layers are trained", ("label_names",))
+        )
+        if self.frozen_layers and self.word_masking:
+            raise ConfigError(
+                "word_masking does nothing where layers are frozen",
+                fix="leave one of them out",
+                where="encoder.word_masking",
+            )
         for field in fields:
             if getattr(self, field) != published[field]:
                 raise ConfigError(
@@ -131,18 +161,28 @@ def default_settings(strategy: Strategy) -> EncoderSettings:
     if strategy in {"lora", "dora"}:
         return EncoderSettings(strategy=strategy, learning_rate=1e-3, head_rate=1e-3)
     if strategy == "head":
-        return EncoderSettings(strategy=strategy, head_rate=1e-2, epochs=10.0)
+        return EncoderSettings(
+            strategy=strategy, head_rate=1e-2, epochs=10.0, label_names=True
+        )
     if strategy == "contrastive":
         return EncoderSettings(
-            strategy=strategy, learning_rate=3e-5, epochs=10.0, batch_items=64
+            strategy=strategy,
+            learning_rate=3e-5,
+            epochs=10.0,
+            batch_items=64,
+            label_names=True,
         )
-    return EncoderSettings(strategy=strategy)
+    return EncoderSettings(strategy=strategy, word_masking=0.1)
 
 
 def changed(settings: EncoderSettings, changes: Mapping[str, str]) -> EncoderSettings:
     """Settings with some fields as a person wrote them, such as `epochs` as "3".
 
+    Frozen layers put an end to word masking, unless that is written as well.
+
     Raises:
         ConfigError: No such setting, or not a value of its kind.
     """
+    if "frozen_layers" in changes and "word_masking" not in changes:
+        settings = replace(settings, word_masking=0.0)
     return changes_of.changed(settings, changes, where="encoder", fixed=("strategy",))

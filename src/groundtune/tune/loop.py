@@ -11,6 +11,7 @@ same weights as one that was not.
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from groundtune.core.protocols import NOTE, silent
@@ -18,7 +19,7 @@ from groundtune.tune.checkpoint import CheckpointFolder, TrainState
 from groundtune.tune.distributed import team
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Generator, Iterable, Mapping, Sequence
     from pathlib import Path
 
     import torch
@@ -36,6 +37,8 @@ _RECENT = 20
 """Steps over which the loss that is shown is averaged."""
 OBSERVE_EVERY = 10
 """Steps after which an observer is called at the latest."""
+_AVERAGE_EVERY = 4
+"""Steps after which running means move: each one apart would take a tenth of a step."""
 
 
 class Step(NamedTuple):
@@ -76,6 +79,9 @@ class TrainedWeights:
         betas: How long the moments remember.
         fused: Whether one kernel makes the whole step.
         clips: Whether gradients are shortened here; else the caller has done it.
+        averaging: What a running mean of the weights keeps of itself at a step
+            (Polyak and Juditsky 1992); 0: no mean. Where there is one, it is what is
+            evaluated and remembered.
     """
 
     def __init__(
@@ -85,10 +91,11 @@ class TrainedWeights:
         betas: tuple[float, float] = (0.9, 0.999),
         fused: bool = False,
         clips: bool = True,
+        averaging: float = 0.0,
     ) -> None:
         import torch
 
-        self._clips = clips
+        self._clips, self._averaging, self._updates = clips, averaging, 0
         self._names: list[str] = []
         self._weights: list[torch.Tensor] = []
         self._masters: list[torch.Tensor] = []
@@ -106,6 +113,7 @@ class TrainedWeights:
             self._scales.append(group.rate_scale)
             parts.append({"params": masters, "weight_decay": group.weight_decay})
         self._best = [master.detach().clone() for master in self._masters]
+        self._means = [one.clone() for one in self._best] if averaging else []
         self._optimizer = torch.optim.AdamW(parts, lr=1.0, betas=betas, fused=fused)
 
     def update(self, rate: float) -> None:
@@ -125,10 +133,30 @@ class TrainedWeights:
         self._optimizer.step()
         self._optimizer.zero_grad()
         self._write(self._masters)
+        self._move_means()
+
+    @contextmanager
+    def averaged(self) -> Generator[None]:
+        """The running means stand in the model meanwhile, where there are any."""
+        import torch
+
+        if not self._means:
+            yield
+            return
+        kept = [master.detach().clone() for master in self._masters]
+        self._write(self._means)
+        try:
+            yield
+        finally:
+            with torch.no_grad():
+                for master, value in zip(self._masters, kept, strict=True):
+                    master.copy_(value)
+            self._write(self._masters)
 
     def keep_best(self) -> None:
-        """Remember the weights as they stand."""
-        self._best = [master.detach().clone() for master in self._masters]
+        """Remember the weights as they are evaluated."""
+        found = self._means or self._masters
+        self._best = [one.detach().clone() for one in found]
 
     def use_best(self) -> None:
         """Put the remembered weights into the model."""
@@ -148,14 +176,20 @@ class TrainedWeights:
 
     def tensors(self) -> dict[str, torch.Tensor]:
         """Everything that `restore` needs, by name."""
+        import torch
+
         moments = self._optimizer.state_dict()["state"]
         out: dict[str, torch.Tensor] = {}
         for number, name in enumerate(self._names):
             out[f"master.{name}"] = self._masters[number].detach()
             out[f"best.{name}"] = self._best[number]
+            if self._means:
+                out[f"mean.{name}"] = self._means[number]
             # A weight that was never opened has no moments yet.
             for key, value in moments.get(number, {}).items():
                 out[f"{key}.{name}"] = value
+        if self._means:
+            out["updates"] = torch.tensor(self._updates)
         return out
 
     def restore(self, tensors: Mapping[str, torch.Tensor]) -> None:
@@ -167,13 +201,29 @@ class TrainedWeights:
             with torch.no_grad():
                 self._masters[number].copy_(tensors[f"master.{name}"])
             self._best[number] = tensors[f"best.{name}"].to(self._masters[number])
+            if self._means:
+                self._means[number].copy_(tensors[f"mean.{name}"])
             if f"exp_avg.{name}" in tensors:
                 state["state"][number] = {
                     key: tensors[f"{key}.{name}"]
                     for key in ("step", "exp_avg", "exp_avg_sq")
                 }
         self._optimizer.load_state_dict(state)
+        if self._means:
+            self._updates = int(tensors["updates"])
         self._write(self._masters)
+
+    def _move_means(self) -> None:
+        import torch
+
+        self._updates += 1
+        if not self._means or self._updates % _AVERAGE_EVERY:
+            return
+        # A short memory at first: the beginning is not worth remembering.
+        kept = min(self._averaging, self._updates / (self._updates + 9))
+        with torch.no_grad():
+            for mean, master in zip(self._means, self._masters, strict=True):
+                mean.lerp_(master, 1.0 - kept**_AVERAGE_EVERY)
 
     def _write(self, values: Sequence[torch.Tensor]) -> None:
         import torch

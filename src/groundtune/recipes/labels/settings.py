@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from groundtune.config.encoder import Strategy
     from groundtune.core.values import EntityCase
 
-OF_A_FITTED_HEAD = frozenset({"max_tokens", "class_weights", "label_smoothing"})
+OF_A_FITTED_HEAD = frozenset(
+    {"max_tokens", "class_weights", "label_smoothing", "label_names"}
+)
 """Settings that decide the head of a text model where nothing else is trained."""
 
 

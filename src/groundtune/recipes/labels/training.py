@@ -17,6 +17,7 @@ from groundtune.measure.calibration import fit_temperature
 from groundtune.measure.entities import spans
 from groundtune.measure.labels import accuracy
 from groundtune.recipes.labels.budget import fit_to_budget
+from groundtune.tasks import classification, sentiment
 from groundtune.tune.checkpoint import TrainState
 from groundtune.tune.encoder.contrastive import ContrastiveTrainer
 from groundtune.tune.encoder.dataset import (
@@ -147,13 +148,16 @@ def train_once(
         for side in ("train", "dev", "test")
     }
     items = {side: found for side, (found, _) in cut.items()}
+    lessons = items["train"]
+    if settings.label_names and not job.is_words:
+        lessons = [*lessons, *_name_items(job, cutter)]
     autocast = autocast_of(model, dtype)
     stamp = f"{base.name}@{base.weights_sha256[:8]}"
     is_fitted = settings.strategy == "head" and not job.is_words
     decision: Decision | None = None
     if not job.is_words and settings.strategy != "contrastive":
         progress("fitting the head", 0, None)
-        fit_head(model, items["train"], settings=settings, autocast=autocast)
+        fit_head(model, lessons, settings=settings, autocast=autocast)
     if is_fitted:
         # The best linear head is found in one go: there is nothing to step towards.
         state = TrainState(plan=job.plan)
@@ -161,7 +165,7 @@ def train_once(
         pairs, decision = fit_to_budget(
             lambda chosen: ContrastiveTrainer(
                 model,
-                items["train"],
+                lessons,
                 settings=chosen,
                 seed=job.seed,
                 base=stamp,
@@ -178,7 +182,7 @@ def train_once(
             pairs, folder=folder, label="training", progress=progress, observe=observe
         )
         pairs.weights.use_best()
-        fit_head(model, items["train"], settings=settings, autocast=autocast)
+        fit_head(model, lessons, settings=settings, autocast=autocast)
     else:
         apply_strategy(model, settings, seed=job.seed)
         trainer, decision = fit_to_budget(
@@ -193,6 +197,7 @@ def train_once(
                 base=stamp,
                 folder=folder,
                 dtype=dtype,
+                mask_id=cutter.mask_id,
                 progress=progress,
             ),
             model,
@@ -275,6 +280,20 @@ def temperature_of(
     logits_S_L = np.concatenate(logits)
     known_S = gold_S != UNKNOWN_LABEL
     return fit_temperature(logits_S_L[known_S], gold_S[known_S])
+
+
+def _name_items(job: LabelJob, cutter: TextCutter) -> list[Item]:
+    """Each label's name in words, as one more text of it.
+
+    A name without a letter, such as a number, says nothing to an encoder.
+    """
+    task = sentiment if job.task == sentiment.NAME else classification
+    named = [(task.described(label), at) for at, label in enumerate(job.labels)]
+    said = [(text, at) for text, at in named if any(map(str.isalpha, text))]
+    if not said:
+        return []
+    texts, gold = zip(*said, strict=True)
+    return text_items(list(texts), list(gold), cutter=cutter)[0]
 
 
 def _items(

@@ -7,7 +7,7 @@ without its tag. Pure: numpy only, chance comes from the seed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -83,6 +83,7 @@ class TextCutter:
         unknown = self._inner.token_to_id("[UNK]")
         self._unknown = unknown if unknown is not None else self._end
         self._words: dict[str, tuple[int, ...]] = {}
+        self.mask_id: int | None = self._inner.token_to_id("[MASK]")
 
     def texts(self, texts: Sequence[str]) -> tuple[list[Ints], int]:
         """Ids of each text, and how many texts were cut at `max_tokens`."""
@@ -223,6 +224,29 @@ def micro_batches(
         batch.append(item)
     if batch:
         yield batch
+
+
+def hide_words(
+    items: Sequence[Item],
+    numbers: Sequence[int],
+    *,
+    share: float,
+    mask_id: int,
+    key: Sequence[int],
+) -> list[Item]:
+    """Items with some of their tokens behind the mask token; never the special ones.
+
+    What is hidden follows from the key and an item's number alone, so that it is the
+    same however a step is split.
+    """
+    hidden: list[Item] = []
+    for item, number in zip(items, numbers, strict=True):
+        chance_T = np.random.default_rng([*key, number]).random(len(item))
+        chance_T[[0, -1]] = 1.0
+        hidden.append(
+            replace(item, ids_T=np.where(chance_T < share, mask_id, item.ids_T))
+        )
+    return hidden
 
 
 def collate(items: Sequence[Item]) -> Batch:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from groundtune.core.errors import DataError
+from groundtune.core.errors import ConfigError, DataError
 from groundtune.core.fingerprint import fingerprint
 from groundtune.core.protocols import silent
 from groundtune.store.files import read_json, write_json
@@ -15,6 +15,7 @@ from groundtune.tune.distributed import team
 from groundtune.tune.encoder.dataset import (
     UNKNOWN_LABEL,
     collate,
+    hide_words,
     micro_batches,
     plan_steps,
 )
@@ -72,9 +73,13 @@ class LabelTrainer:
         base: Name and hash of the base; part of the plan.
         folder: For checkpoint and cached states.
         dtype: What to compute in.
+        mask_id: The token that hides others, where settings hide any.
         is_grouped: Whether steps are made of items of like length.
         is_cached: Whether the states of frozen layers are kept on disk.
         progress: Told of the work before the first step.
+
+    Raises:
+        ConfigError: Words are to be hidden, and there is nothing to hide them behind.
     """
 
     def __init__(
@@ -90,13 +95,21 @@ class LabelTrainer:
         base: str,
         folder: Path,
         dtype: torch.dtype,
+        mask_id: int | None = None,
         is_grouped: bool = True,
         is_cached: bool = True,
         progress: Progress = silent,
     ) -> None:
         import torch
 
+        if settings.word_masking and mask_id is None:
+            raise ConfigError(
+                "word_masking needs a mask token, and this model's tokenizer has none",
+                fix="set word_masking=0",
+                where="encoder.word_masking",
+            )
         self._model, self._items, self._settings = model, items, settings
+        self._mask_id = mask_id
         self._dev, self._dev_cases, self._score = dev, dev_cases, score
         self._autocast = torch.autocast(
             model.device.type,
@@ -125,7 +138,9 @@ class LabelTrainer:
         self.evaluate_every = max(1, -(-self.steps // settings.evaluations))
         self.patience = settings.patience
         model.bert.embeddings.word_embeddings.sparse = True
-        self.weights = EncoderWeights(weight_groups(model, settings))
+        self.weights = EncoderWeights(
+            weight_groups(model, settings), averaging=settings.averaging
+        )
         # The first weights follow from all this, and a checkpoint holds every weight
         # that is trained: how they came out to the last bit need not be known.
         self.plan = fingerprint(
@@ -171,7 +186,7 @@ class LabelTrainer:
     def backward(self, step: int) -> Step:
         """The loss is the mean over the step's labels, each with its label's weight."""
         numbers = self._order[step]
-        loss = self._accumulate(numbers, boundary=self._boundary(step))
+        loss = self._accumulate(numbers, step=step, boundary=self._boundary(step))
         return Step(loss, sum(self._lengths[number] for number in numbers))
 
     def dev_loss(self) -> float | None:
@@ -203,7 +218,7 @@ class LabelTrainer:
         while True:
             try:
                 with torch.random.fork_rng():
-                    self._accumulate(longest, boundary=self._layers or -1)
+                    self._accumulate(longest, step=0, boundary=self._layers or -1)
             except (MemoryError, RuntimeError) as error:
                 if not _is_out_of_memory(error):
                     raise
@@ -235,7 +250,7 @@ class LabelTrainer:
         closed = self._model.depth - opened
         return max(lowest, closed if closed >= 0 else -1)
 
-    def _accumulate(self, numbers: Sequence[int], *, boundary: int) -> float:
+    def _accumulate(self, numbers: Sequence[int], *, step: int, boundary: int) -> float:
         import torch
 
         layers = self._layers if self._states is not None else 0
@@ -257,7 +272,7 @@ class LabelTrainer:
         mine = team().share(numbers, self._lengths)
         parts = micro_batches(mine, self._lengths, most_tokens=self.micro_tokens)
         for part in parts:
-            batch = collate([self._items[number] for number in part])
+            batch = collate(self._shown(part, step=step))
             with self._autocast:
                 logits_S_L = batch_logits(
                     self._model,
@@ -279,6 +294,19 @@ class LabelTrainer:
             share.backward()
             loss += float(share.detach())
         return loss
+
+    def _shown(self, numbers: Sequence[int], *, step: int) -> list[Item]:
+        """Items as a step is to see them."""
+        items = [self._items[number] for number in numbers]
+        if self._mask_id is None or not self._settings.word_masking:
+            return items
+        return hide_words(
+            items,
+            numbers,
+            share=self._settings.word_masking,
+            mask_id=self._mask_id,
+            key=(self.seed, step),
+        )
 
 
 def train_labels(

@@ -32,9 +32,13 @@ class EncoderWeights(TrainedWeights):
 
     Args:
         groups: All trained weights. The word table is taken out of its group.
+        averaging: See `TrainedWeights`. The word table has no mean: most of its rows
+            rest at a step, and the others have moved little.
     """
 
-    def __init__(self, groups: Iterable[WeightGroup]) -> None:
+    def __init__(
+        self, groups: Iterable[WeightGroup], *, averaging: float = 0.0
+    ) -> None:
         import torch
 
         self._table: torch.Tensor | None = None
@@ -47,7 +51,9 @@ class EncoderWeights(TrainedWeights):
                     self._table, self._table_scale = weight, group.rate_scale
             if named:
                 dense.append(group._replace(named=named))
-        super().__init__(dense, betas=_BETAS, fused=True, clips=False)
+        super().__init__(
+            dense, betas=_BETAS, fused=True, clips=False, averaging=averaging
+        )
         self._dense = [weight for group in dense for _, weight in group.named]
         if self._table is not None:
             self._best_table = self._table.detach().clone()
