@@ -2,8 +2,8 @@
 
 fp32, a batch padded to its longest text, batches in random order, AdamW with a linear
 fall of the rate. What is not its default: batch, epochs and seed, which are the same on
-both sides; the rate, at which it does better than at its own 5e-5; and nothing is
-logged or saved. It is not asked to evaluate.
+both sides; the rate, which is groundtune's; and nothing is logged or saved. It is not
+asked to evaluate.
 """
 
 from __future__ import annotations

@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING
 
 from groundtune.core.errors import StoreError
 from groundtune.core.fingerprint import file_sha256
-from groundtune.store.files import read_json, write_atomic, write_json
+from groundtune.store.files import (
+    explained,
+    read_json,
+    sync_file,
+    sync_folder,
+    write_json,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,11 +62,22 @@ class CheckpointFolder:
         Raises:
             StoreError: The disk is full, say; the previous checkpoint stands.
         """
-        from safetensors.torch import save
+        from safetensors import SafetensorError
+        from safetensors.torch import save_file
 
         name = f"step-{state.step:06d}.safetensors"
-        target = self.path / name
-        write_atomic(target, save(dict(tensors)))
+        target, part = self.path / name, self.path / f"part-{name}"
+        with explained(target):
+            self.path.mkdir(parents=True, exist_ok=True)
+            try:
+                # Straight from the tensors: no second copy of all of them in memory.
+                save_file(dict(tensors), part)
+            except SafetensorError as error:
+                part.unlink(missing_ok=True)
+                raise OSError(str(error)) from error
+            sync_file(part)
+            part.replace(target)
+            sync_folder(self.path)
         written = {
             "state": asdict(state),
             "tensors": name,
