@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
 from groundtune.config import changes as changes_of
@@ -172,17 +172,13 @@ def default_settings(strategy: Strategy) -> EncoderSettings:
             batch_items=64,
             label_names=True,
         )
-    return EncoderSettings(strategy=strategy, word_masking=0.1)
+    return EncoderSettings(strategy=strategy)
 
 
 def changed(settings: EncoderSettings, changes: Mapping[str, str]) -> EncoderSettings:
     """Settings with some fields as a person wrote them, such as `epochs` as "3".
 
-    Frozen layers put an end to word masking, unless that is written as well.
-
     Raises:
         ConfigError: No such setting, or not a value of its kind.
     """
-    if "frozen_layers" in changes and "word_masking" not in changes:
-        settings = replace(settings, word_masking=0.0)
     return changes_of.changed(settings, changes, where="encoder", fixed=("strategy",))
