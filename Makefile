@@ -20,9 +20,6 @@ NOT_LOCKED := torch triton cuda-bindings cuda-pathfinder cuda-toolkit \
 	nvidia-nccl-cu12 nvidia-nccl-cu13 nvidia-nvjitlink nvidia-nvjitlink-cu12 \
 	nvidia-nvshmem-cu12 nvidia-nvshmem-cu13 nvidia-nvtx nvidia-nvtx-cu12
 
-# Two processes of one thread each: threads that wait for each other's turn would spin.
-WORKERS := OMP_NUM_THREADS=1
-
 .PHONY: help setup models demo test test-slow test-durability check bench docs lock clean
 
 help:  ## Show this list
@@ -37,8 +34,9 @@ models: setup  ## Fetch the two default models into the per-user cache
 demo: models  ## From nothing to a verdict: four arms on a world of invented facts
 	$(BIN)/groundtune demo --out demo
 
+# Two processes of one thread each: threads that wait for each other's turn would spin.
 test: models  ## Run the tests, all but the slow ones
-	$(WORKERS) $(BIN)/pytest -n 2 --dist loadfile -m "not slow and not gpu and not network" $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile -m "not slow and not gpu and not network" $(ARGS)
 
 test-slow: models  ## Run the tests that take minutes each
 	$(BIN)/pytest -m "slow and not gpu and not network" $(ARGS)

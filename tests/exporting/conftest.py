@@ -46,43 +46,8 @@ def disturb(module: Any, *, spread: float) -> None:
                 weight.normal_(0.0, spread, generator=generator)
 
 
-@pytest.fixture(scope="session")
-def bert_base(tmp_path_factory: pytest.TempPathFactory) -> ModelFolder:
-    """A BERT of three layers, whose texts are means of their tokens."""
-    from tokenizers import Tokenizer, models, pre_tokenizers, processors
-    from transformers import BertConfig, BertModel
-
-    folder = tmp_path_factory.mktemp("bert-base")
-    specials = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
-    words = {word: number for number, word in enumerate([*specials, *WORDS])}
-    tokenizer = Tokenizer(models.WordPiece(words, unk_token="[UNK]"))
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
-    )
-    tokenizer.add_special_tokens(specials)
-    tokenizer.save(str(folder / "tokenizer.json"))
-    config = BertConfig(
-        vocab_size=len(words),
-        hidden_size=32,
-        num_hidden_layers=3,
-        num_attention_heads=4,
-        intermediate_size=48,
-        max_position_embeddings=40,
-        initializer_range=0.2,
-    )
-    with torch.random.fork_rng():
-        torch.manual_seed(5)
-        BertModel(config).save_pretrained(folder)
-    (folder / "1_Pooling").mkdir()
-    pooling = {"pooling_mode_mean_tokens": True}
-    (folder / "1_Pooling" / "config.json").write_text(json.dumps(pooling))
-    write_manifest(folder, name="tiny-bert", kind="embedder", licence="MIT")
-    return open_model(str(folder), kind="embedder", offline=True)
-
-
 @pytest.fixture
-def classifier(bert_base: ModelFolder, tmp_path: Path) -> Callable[..., Path]:
+def classifier(tiny_bert: ModelFolder, tmp_path: Path) -> Callable[..., Path]:
     """Makes the folder of a label model with held-out rows."""
 
     def make(rows_of: str = "text", *, strategy: str = "lora") -> Path:
@@ -93,14 +58,14 @@ def classifier(bert_base: ModelFolder, tmp_path: Path) -> Callable[..., Path]:
         ]
         is_words, labels = rows_of == "tokens", LABELS[rows_of]
         model = open_label_model(
-            bert_base, labels, is_words=is_words, dropout=0.0, seed=0
+            tiny_bert, labels, is_words=is_words, dropout=0.0, seed=0
         )
         settings: Any = EncoderSettings(strategy=strategy, rank=4)  # type: ignore[arg-type]
         apply_strategy(model, settings, seed=0)
         disturb(model.bert, spread=0.2)
         with torch.no_grad():
             model.head["classifier"].weight.mul_(15)
-        cutter = TextCutter(bert_base.path, max_tokens=24)
+        cutter = TextCutter(tiny_bert.path, max_tokens=24)
         texts: list[Any] = sentences if is_words else [" ".join(s) for s in sentences]
         items = (
             word_items(texts, [[0] * len(s) for s in texts], cutter=cutter)
@@ -120,7 +85,7 @@ def classifier(bert_base: ModelFolder, tmp_path: Path) -> Callable[..., Path]:
         out = tmp_path / f"{rows_of}-{strategy}"
         write_label_model(
             model,
-            bert_base,
+            tiny_bert,
             out,
             compared=items,
             temperature=1.5,

@@ -16,9 +16,6 @@ from groundtune.recipes.export import export
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytest.importorskip("onnx")
-pytest.importorskip("onnxruntime")
-pytest.importorskip("xllamacpp")
 
 TARGETS: tuple[Any, ...] = ("merged", "adapter", "onnx", "openvino", "gguf")
 

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-pytest.importorskip("onnx")
-pytest.importorskip("onnxruntime")
 
 TARGETS: tuple[Any, ...] = ("merged", "adapter", "onnx", "openvino")
 

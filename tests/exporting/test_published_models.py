@@ -13,10 +13,6 @@ from groundtune.recipes.export import export
 from groundtune.recipes.tune_labels import tune_encoder
 from groundtune.recipes.tune_texts import tune_generator_on_texts
 
-pytest.importorskip("onnx")
-pytest.importorskip("onnxruntime")
-pytest.importorskip("xllamacpp")
-
 COMMENTS = Path(__file__).parents[2] / "docs" / "tutorials" / "comments.csv"
 ROWS = 50
 

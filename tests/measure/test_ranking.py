@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from math import log2
 
 import numpy as np
@@ -36,7 +37,7 @@ def ranked(scores: dict[str, float]) -> list[str]:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_every_value_is_that_of_ir_measures(seed: int) -> None:
-    ir = pytest.importorskip("ir_measures", reason="ir-measures is not installed")
+    ir = importlib.import_module("ir_measures")
     qrels, run = random_collection(seed)
     measures = [ir.nDCG @ 10, ir.R @ 100, ir.RR]
     expected = {
@@ -58,7 +59,7 @@ def test_every_value_is_that_of_ir_measures(seed: int) -> None:
 
 def test_reciprocal_rank_at_10_is_that_of_ir_measures() -> None:
     """Without ties: ir-measures cuts this one in a program that orders them at will."""
-    ir = pytest.importorskip("ir_measures", reason="ir-measures is not installed")
+    ir = importlib.import_module("ir_measures")
     qrels, tied = random_collection(0)
     run = {
         query: {name: float(len(found) - rank) for rank, name in enumerate(found)}

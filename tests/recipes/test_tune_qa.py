@@ -27,6 +27,21 @@ def test_the_right_passage_is_given_only_where_there_is_one(tmp_path: Path) -> N
         )
 
 
+@pytest.mark.parametrize("is_file", [False, True])
+def test_what_is_no_model_is_not_written_over(tmp_path: Path, *, is_file: bool) -> None:
+    out = tmp_path / "thesis"
+    work = out if is_file else out / "chapter.tex"
+    work.parent.mkdir(exist_ok=True)
+    work.write_text("years of work")
+    train = tmp_path / "train.jsonl"
+    train.write_text('{"question": "Who?", "answers": ["Ada"]}\n' * 3)
+
+    with pytest.raises(ConfigError, match="stands already and is no model"):
+        tune("qa", train=train, out=out)
+
+    assert work.read_text() == "years of work"
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_reading_is_scored_beside_retrieval(tmp_path: Path) -> None:

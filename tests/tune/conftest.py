@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -88,89 +88,3 @@ def _write_tokenizer(folder: Path) -> None:
         "model": {"type": "WordLevel", "vocab": vocabulary, "unk_token": "<unk>"},
     }
     (folder / "tokenizer.json").write_text(json.dumps(raw))
-
-
-BERT_WORDS = (
-    "the a card arrived lost my is not late paid where who anna bert oslo rome in of"
-)
-
-
-@pytest.fixture(scope="session")
-def tiny_bert(tmp_path_factory: pytest.TempPathFactory) -> ModelFolder:
-    """A BERT of three layers with random weights, whose texts are means of tokens."""
-    return _make_encoder(tmp_path_factory.mktemp("tiny-bert"), pools=True)
-
-
-@pytest.fixture(scope="session")
-def tiny_bert_first(tmp_path_factory: pytest.TempPathFactory) -> ModelFolder:
-    """The same, whose first token stands for the text, as BERT was published."""
-    return _make_encoder(tmp_path_factory.mktemp("tiny-bert-first"), pools=False)
-
-
-def _make_encoder(folder: Path, *, pools: bool) -> ModelFolder:
-    """Write the encoder; one that `pools` says that texts are means of their tokens."""
-    import torch
-    from transformers import BertConfig, BertModel
-
-    specials = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
-    words = [*specials, *BERT_WORDS.split()]
-    config = BertConfig(
-        vocab_size=len(words),
-        hidden_size=32,
-        num_hidden_layers=3,
-        num_attention_heads=4,
-        intermediate_size=48,
-        max_position_embeddings=40,
-        initializer_range=0.2,
-    )
-    with torch.random.fork_rng():
-        torch.manual_seed(5)
-        BertModel(config).save_pretrained(folder)
-    added: list[dict[str, Any]] = [
-        {
-            "id": number,
-            "content": content,
-            "single_word": False,
-            "lstrip": False,
-            "rstrip": False,
-            "normalized": False,
-            "special": True,
-        }
-        for number, content in enumerate(specials)
-    ]
-    raw = {
-        "version": "1.0",
-        "truncation": None,
-        "padding": None,
-        "added_tokens": added,
-        "normalizer": {"type": "Lowercase"},
-        "pre_tokenizer": {"type": "BertPreTokenizer"},
-        "post_processor": {
-            "type": "TemplateProcessing",
-            "single": [
-                {"SpecialToken": {"id": "[CLS]", "type_id": 0}},
-                {"Sequence": {"id": "A", "type_id": 0}},
-                {"SpecialToken": {"id": "[SEP]", "type_id": 0}},
-            ],
-            "pair": [{"Sequence": {"id": "A", "type_id": 0}}],
-            "special_tokens": {
-                "[CLS]": {"id": "[CLS]", "ids": [2], "tokens": ["[CLS]"]},
-                "[SEP]": {"id": "[SEP]", "ids": [3], "tokens": ["[SEP]"]},
-            },
-        },
-        "decoder": None,
-        "model": {
-            "type": "WordPiece",
-            "vocab": {word: number for number, word in enumerate(words)},
-            "unk_token": "[UNK]",
-            "continuing_subword_prefix": "##",
-            "max_input_chars_per_word": 50,
-        },
-    }
-    (folder / "tokenizer.json").write_text(json.dumps(raw))
-    if pools:
-        (folder / "1_Pooling").mkdir()
-        pooling = {"pooling_mode_mean_tokens": True, "pooling_mode_cls_token": False}
-        (folder / "1_Pooling" / "config.json").write_text(json.dumps(pooling))
-    write_manifest(folder, name="tiny-bert", kind="embedder", licence="MIT")
-    return open_model(str(folder), kind="embedder", offline=True)

@@ -27,13 +27,14 @@ from groundtune.tune.encoder.dataset import (
     word_items,
 )
 from groundtune.tune.encoder.evaluate import case_logits, item_logits
-from groundtune.tune.encoder.export import write_label_model, written_logits
+from groundtune.tune.encoder.export import write_label_model
 from groundtune.tune.encoder.modify import apply_strategy
 from groundtune.tune.encoder.pretrained import LabelModel, open_label_model
 from groundtune.tune.encoder.probe import fit_head
 from groundtune.tune.encoder.strategy import choose_strategy
 from groundtune.tune.encoder.train import LabelTrainer, train_labels
 from groundtune.tune.encoder.weights import WORDS as WORD_TABLE
+from groundtune.tune.exports.trained import label_logits
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -469,7 +470,7 @@ def test_trained_equals_merged_equals_saved_and_reloaded(
     )
 
     ours = all_logits(model, items) / 2.0
-    theirs = np.concatenate(written_logits(made.path, items, is_words=kind == "words"))
+    theirs = np.concatenate(label_logits(made.path, items, is_words=kind == "words"))
     # The pooling layer stands for a mean to about a part in a thousand.
     exact = 5e-3 if kind == "mean" else 1e-4
     np.testing.assert_allclose(theirs, ours, atol=exact, rtol=exact)

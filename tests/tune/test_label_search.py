@@ -324,7 +324,6 @@ def test_roles_say_which_column_is_which(
 def test_tensorboard_gets_losses_scores_and_settings(
     tiny_bert: ModelFolder, tmp_path: Path, channels: list[Here]
 ) -> None:
-    pytest.importorskip("tensorboard")
     told: list[str] = []
     test = write(tmp_path / "test.jsonl", texts(30, seed=6))
     tuned(tiny_bert, tmp_path, test=test, track="tensorboard", tell=told.append)

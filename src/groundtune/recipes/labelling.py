@@ -24,6 +24,7 @@ from groundtune.recipes.labels.training import (
 )
 from groundtune.store.files import read_json, read_json_lines
 from groundtune.store.models import MANIFEST, open_model
+from groundtune.store.tuned import checkpoint_folder, finished
 from groundtune.tune.distributed import team
 from groundtune.tune.encoder.export import write_label_model
 from groundtune.tune.loop import OBSERVE_EVERY
@@ -72,12 +73,10 @@ def train_label_model(job: LabelJob, channel: Channel) -> dict[str, Any]:
     out = Path(job.out)
     base = open_model(job.base, kind="embedder", offline=True)
     plan = f"{job.plan}-{base.weights_sha256[:8]}"
-    if (out / MANIFEST).exists():
-        written: dict[str, Any] = read_json(out / MANIFEST)
-        if written.get("plan") == plan:
-            return written
+    if (written := finished(out, plan=plan)) is not None:
+        return written
     channel.progress("preparing", 0, None)
-    folder = out.with_name(f".{out.name.lstrip('.')}.checkpoint")
+    folder = checkpoint_folder(out)
     trained = train_once(
         job,
         base,

@@ -31,6 +31,7 @@ from groundtune.recipes.ingest import DEFAULT_EMBEDDER, ingest
 from groundtune.recipes.ranks import run_in_ranks
 from groundtune.store.files import read_json, write_lock
 from groundtune.store.models import open_model
+from groundtune.store.tuned import check_place
 from groundtune.systems.build import SystemSpec
 
 if TYPE_CHECKING:
@@ -121,6 +122,7 @@ def tune(
             fix="give --test, and --docs or --kb",
             where="--right-passage",
         )
+    check_place(out)
     chosen = replace(settings or CompareSettings(), seed=seed)
     if budget_seconds is not None:
         chosen = within_budget(chosen, budget_seconds)

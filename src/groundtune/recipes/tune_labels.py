@@ -24,7 +24,8 @@ from groundtune.recipes.labels.telling import present_model, side_measures
 from groundtune.recipes.ranks import run_in_ranks
 from groundtune.recipes.tracking import check_tracker, feed, tracked
 from groundtune.store.files import write_lock
-from groundtune.store.models import MANIFEST, open_model
+from groundtune.store.models import open_model
+from groundtune.store.tuned import check_place
 from groundtune.tasks import classification, ner, sentiment
 
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ def tune_encoder(
         raise ConfigError(
             f"task {task!r} has no labels", fix="use one of its own", where="task"
         )
-    _check_place(out)
+    check_place(out)
     if track is not None:
         check_tracker(track)
     # 1) Read, and look before time is spent.
@@ -342,16 +343,6 @@ def _facts(job: LabelJob) -> dict[str, object]:
         "cases": len(job.train),
         **asdict(job.settings),
     }
-
-
-def _check_place(out: Path) -> None:
-    """A folder that is no model of ours is not written over."""
-    if out.exists() and not (out / MANIFEST).exists() and any(out.iterdir()):
-        raise ConfigError(
-            "the folder stands already and is no model",
-            fix="name a new folder",
-            where=str(out),
-        )
 
 
 def _label_names(task: str, cases: Sequence[Case]) -> tuple[str, ...]:

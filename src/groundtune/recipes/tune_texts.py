@@ -28,7 +28,8 @@ from groundtune.recipes.writing import (
 )
 from groundtune.recipes.written_page import asked_text, present_texts
 from groundtune.store.files import write_lock
-from groundtune.store.models import MANIFEST, open_model
+from groundtune.store.models import open_model
+from groundtune.store.tuned import check_place
 from groundtune.systems.memory import nearest_answers
 from groundtune.systems.writer import WRITTEN_TASKS, tuned_writer_spec
 from groundtune.tasks import support, translation
@@ -132,7 +133,7 @@ def tune_generator_on_texts(
         raise ConfigError(
             f"limit is {limit}", fix="use 1 case or more", where="--limit"
         )
-    _check_place(out)
+    check_place(out)
     chosen = within_budget(settings or WRITING[task], budget_seconds)
     chosen = changed(chosen, changes or {}, where="train")
     sides = sides_of(
@@ -168,16 +169,6 @@ def tune_generator_on_texts(
         report = _scored(job, model, record, cases, said, basis=basis)
         _present(job, model, record, cases, said, basis=basis)
     return report
-
-
-def _check_place(out: Path) -> None:
-    """A folder that is no model of ours is not written over."""
-    if out.exists() and not (out / MANIFEST).exists() and any(out.iterdir()):
-        raise ConfigError(
-            "the folder stands already and is no model",
-            fix="name a new folder",
-            where=str(out),
-        )
 
 
 def _answers(

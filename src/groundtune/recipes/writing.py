@@ -22,6 +22,7 @@ from groundtune.core.values import TranslationCase
 from groundtune.recipes.child import run_in_child
 from groundtune.store.files import JsonLinesLog, read_json, read_json_lines
 from groundtune.store.models import MANIFEST, open_model
+from groundtune.store.tuned import checkpoint_folder, finished
 from groundtune.systems.writer import Reply, Writer
 from groundtune.tasks import support, translation
 from groundtune.tune import attention
@@ -111,10 +112,8 @@ def train_text_model(job: TextJob, channel: Channel) -> dict[str, Any]:
     out = Path(job.out)
     base = open_model(job.base, kind="generator", offline=True)
     plan = f"{job.plan}-{base.weights_sha256[:8]}"
-    if (out / MANIFEST).exists():
-        written: dict[str, Any] = read_json(out / MANIFEST)
-        if written.get("plan") == plan:
-            return written
+    if (written := finished(out, plan=plan)) is not None:
+        return written
     channel.progress("preparing", 0, None)
     template = ChatTemplate(base.chat_template, where=base.name)
     builder = TextPromptBuilder(template, base.tokenizer(), instruction=job.instruction)
@@ -132,7 +131,7 @@ def train_text_model(job: TextJob, channel: Channel) -> dict[str, Any]:
     attention.register()
     model = load(base, dtype=dtype, attention=attention.GROUPED).to(device)
     model = add_adapter(model, job.settings, seed=job.seed)
-    checkpoint = out.with_name(f".{out.name.lstrip('.')}.checkpoint")
+    checkpoint = checkpoint_folder(out)
     trained = train(
         model,
         packs,

@@ -82,12 +82,23 @@ def replace_file(path: Path, raw: bytes) -> None:
     Raises:
         OSError: It could not be written; the old file is untouched.
     """
+    with replacement(path) as part:
+        part.write_bytes(raw)
+
+
+@contextmanager
+def replacement(path: Path) -> Generator[Path]:
+    """A name to write to, for a file that takes the place of `path` once it is whole.
+
+    For what a library writes by itself; see `replace_file` for what the caller does.
+
+    Raises:
+        OSError: It could not be written; the old file is untouched.
+    """
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with part.open("wb") as stream:
-            stream.write(raw)
-            stream.flush()
-            os.fsync(stream.fileno())
+        yield part
+        sync_file(part)
         part.replace(path)
     except BaseException:
         part.unlink(missing_ok=True)

@@ -15,7 +15,7 @@ from groundtune.core.fingerprint import file_sha256
 from groundtune.store.files import (
     explained,
     read_json,
-    sync_file,
+    replacement,
     sync_folder,
     write_json,
 )
@@ -66,17 +66,15 @@ class CheckpointFolder:
         from safetensors.torch import save_file
 
         name = f"step-{state.step:06d}.safetensors"
-        target, part = self.path / name, self.path / f"part-{name}"
+        target = self.path / name
         with explained(target):
             self.path.mkdir(parents=True, exist_ok=True)
-            try:
-                # Straight from the tensors: no second copy of all of them in memory.
-                save_file(dict(tensors), part)
-            except SafetensorError as error:
-                part.unlink(missing_ok=True)
-                raise OSError(str(error)) from error
-            sync_file(part)
-            part.replace(target)
+            with replacement(target) as part:
+                try:
+                    # From the tensors themselves: no second copy of all in memory.
+                    save_file(dict(tensors), part)
+                except SafetensorError as error:
+                    raise OSError(str(error)) from error
             sync_folder(self.path)
         written = {
             "state": asdict(state),

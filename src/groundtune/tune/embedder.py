@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any
 from groundtune.core.errors import ModelLoadError
 from groundtune.core.fingerprint import fingerprint
 from groundtune.core.protocols import silent
-from groundtune.store.files import explained, read_json
+from groundtune.store.files import explained
 from groundtune.store.folders import publish_folder, remove_folder
 from groundtune.store.models import MANIFEST, write_manifest
+from groundtune.store.tuned import checkpoint_folder, finished
 from groundtune.tune.distributed import team
 from groundtune.tune.loop import Step, TrainedWeights, WeightGroup, run
 from groundtune.tune.pairs import plan_batches
@@ -74,11 +75,9 @@ def train_embedder(
         StoreError: The model or a checkpoint cannot be written.
     """
     trainer = EmbedderTrainer(base, pairs, pools, settings, seed)
-    if (out / MANIFEST).exists():
-        written: dict[str, Any] = read_json(out / MANIFEST)
-        if written.get("plan") == trainer.plan:
-            return {key: written[key] for key in ("base", "plan", "training")}
-    folder = out.with_name(f".{out.name.lstrip('.')}.checkpoint")
+    if (written := finished(out, plan=trainer.plan)) is not None:
+        return {key: written[key] for key in ("base", "plan", "training")}
+    folder = checkpoint_folder(out)
     state = run(
         trainer,
         folder=folder,

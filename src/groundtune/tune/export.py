@@ -10,7 +10,8 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING, Any
 
-from groundtune.store.files import explained, sync_file, sync_folder, write_atomic
+from groundtune.store.files import explained, write_atomic
+from groundtune.store.folders import publish_folder, remove_folder
 from groundtune.store.models import open_model, write_manifest
 from groundtune.tune.pretrained import load
 
@@ -58,9 +59,8 @@ def write_model(
     from safetensors.torch import save_file
 
     made = out.with_name(f".{out.name}.new")
+    remove_folder(made)
     with explained(out):
-        if made.exists():
-            shutil.rmtree(made)
         made.mkdir(parents=True)
         model.save_pretrained(made / _ADAPTER, safe_serialization=True)
         # peft writes a model card with empty fields, which would say nothing true.
@@ -91,12 +91,5 @@ def write_model(
         )
         for file, text in (files or {}).items():
             write_atomic(made / file, text)
-        for file in made.rglob("*"):
-            if file.is_file():
-                sync_file(file)
-        sync_folder(made)
-        if out.exists():
-            shutil.rmtree(out)
-        made.rename(out)
-        sync_folder(out.parent)
+    publish_folder(made, out)
     return open_model(str(out), kind="generator", offline=True)

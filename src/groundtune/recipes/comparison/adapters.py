@@ -16,6 +16,7 @@ from groundtune.augment.chat import ChatTemplate
 from groundtune.augment.prompt import INSTRUCTION, PROMPT_VERSION, PromptBuilder
 from groundtune.core.errors import DataError
 from groundtune.store.models import open_model
+from groundtune.store.tuned import checkpoint_folder
 from groundtune.tune import attention
 from groundtune.tune.dataset import Pack, pack_examples
 from groundtune.tune.distributed import team
@@ -87,7 +88,7 @@ def train_adapter(job: AdapterJob, channel: Channel) -> dict[str, Any]:
     def progress(_: str, done: int, total: int | None) -> None:
         channel.progress(f"{job.kind} adapter: training", done, total)
 
-    checkpoint = out.with_name(f".{out.name}.checkpoint")
+    checkpoint = checkpoint_folder(out)
     trained = train(
         model,
         packs,

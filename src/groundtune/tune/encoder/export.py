@@ -17,8 +17,8 @@ from groundtune.core.errors import StoreError
 from groundtune.store.files import explained, write_atomic, write_json
 from groundtune.store.folders import publish_folder, remove_folder
 from groundtune.store.models import open_model, write_manifest
-from groundtune.tune.encoder.dataset import collate
 from groundtune.tune.encoder.evaluate import item_logits
+from groundtune.tune.exports.trained import label_logits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -181,7 +181,7 @@ def _compare(
         return
     autocast = torch.autocast(model.device.type, enabled=False)
     ours = np.concatenate(item_logits(model, items, autocast=autocast)) / temperature
-    theirs = np.concatenate(written_logits(made, items, is_words=_is_words(model)))
+    theirs = np.concatenate(label_logits(made, items, is_words=_is_words(model)))
     apart = float(np.abs(ours - theirs).max())
     # Logits grow with certainty, and their noise with them.
     if apart > TOLERANCE * max(1.0, float(np.abs(ours).max())):
@@ -194,43 +194,3 @@ def _compare(
 
 def _is_words(model: LabelModel) -> bool:
     return model.pooling == "words"
-
-
-def written_logits(
-    folder: Path, items: Sequence[Item], *, is_words: bool
-) -> list[np.ndarray[Any, np.dtype[np.float32]]]:
-    """Logits of each item by transformers' own class, from a folder on disk."""
-    import torch
-    from transformers import (
-        AutoModelForSequenceClassification,
-        AutoModelForTokenClassification,
-    )
-    from transformers.utils.logging import (
-        disable_progress_bar,
-        enable_progress_bar,
-        is_progress_bar_enabled,
-    )
-
-    kind: Any = (
-        AutoModelForTokenClassification
-        if is_words
-        else AutoModelForSequenceClassification
-    )
-    shown = is_progress_bar_enabled()
-    disable_progress_bar()
-    opened = kind.from_pretrained(
-        folder, use_safetensors=True, trust_remote_code=False, local_files_only=True
-    ).eval()
-    if shown:
-        enable_progress_bar()
-    out: list[np.ndarray[Any, np.dtype[np.float32]]] = []
-    for item in items:
-        batch = collate([item])
-        with torch.no_grad():
-            logits = opened(
-                input_ids=torch.from_numpy(batch.ids_B_T),
-                attention_mask=torch.from_numpy(batch.mask_B_T),
-            ).logits
-        rows = logits[0, torch.from_numpy(item.places_S)] if is_words else logits
-        out.append(rows.float().numpy())
-    return out
