@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from click.testing import CliRunner
 
-from groundtune.cli.retrieval import evaluate, optimize
+from groundtune.cli.evaluating import evaluate
+from groundtune.cli.retrieval import optimize
 from groundtune.cli.training import tune
 
 if TYPE_CHECKING:

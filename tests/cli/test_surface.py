@@ -64,20 +64,25 @@ Options:
   -h, --help  Show this message and exit.
 
 Verbs:
-  demo      Compare the four arms on a world of invented facts.
-  ingest    Make a knowledge base, or bring it up to date.
-  search    Find the passages that fit a query best.
-  ask       Answer a question from a knowledge base, with citations.
-  kb        Look after a knowledge base: verify, rebuild, back up, restore.
-  evaluate  Measure retrieval on labelled queries, with intervals.
-  optimize  Choose the retrieval settings that do best on labelled questions.
-  doctor    Examine a labelled file before training, or this machine.
-  tune      Fine-tune a model on labelled cases.
-  predict   Label the rows of a file with a tuned model.
-  export    Write a tuned model for other programs, and check it there.
-  compare   Measure plain, rag, tuned and both on the same cases.
-  report    Show a run again: a table here, an HTML page in its folder.
-  models    List the models known by name, or fetch one.
+  demo       Compare the four arms on a world of invented facts.
+  ingest     Make a knowledge base, or bring it up to date.
+  search     Find the passages that fit a query best.
+  ask        Answer a question from a knowledge base, with citations.
+  calibrate  Learn from labelled questions when not to answer.
+  chat       Talk with a knowledge base: several turns, each with citations.
+  summarize  Sum up a document, or what a knowledge base says of a topic, with
+             sources.
+  check      Say whether the documents support or refute a claim.
+  kb         Look after a knowledge base: verify, rebuild, back up, restore.
+  evaluate   Measure a system on labelled data, with intervals.
+  optimize   Choose the retrieval settings that do best on labelled questions.
+  doctor     Examine a labelled file before training, or this machine.
+  tune       Fine-tune a model on labelled cases.
+  predict    Label the rows of a file with a tuned model.
+  export     Write a tuned model for other programs, and check it there.
+  compare    Measure plain, rag, tuned and both on the same cases.
+  report     Show a run again: a table here, an HTML page in its folder.
+  models     List the models known by name, or fetch one.
 
   Example:
     groundtune demo
@@ -93,7 +98,7 @@ Usage: groundtune [OPTIONS] VERB [ARGS]...
 Try 'groundtune --help' for help.
 
 Error: no verb named 'comapre'
-  fix: did you mean 'compare'? use one of demo, ingest, search, ask, kb, evaluate, optimize, doctor, tune, predict, export, compare, report, models
+  fix: did you mean 'compare'? use one of demo, ingest, search, ask, calibrate, chat, summarize, check, kb, evaluate, optimize, doctor, tune, predict, export, compare, report, models
 """)  # noqa: E501
 
 

@@ -99,12 +99,22 @@ def test_ask_as_json(recipes: Any, call: Callable[..., Any], kb: Path) -> None:
         "citations",
         "abstained",
         "reason",
+        "confidence",
+        "unsupported",
+        "check",
         "hits",
         "timings_ms",
     ]
     assert value["citations"] == [
-        {"document": "moon.md", "start": 17, "end": 28, "text": "was Odrane."}
+        {
+            "document": "moon.md",
+            "start": 17,
+            "end": 28,
+            "text": "was Odrane.",
+            "sentence": None,
+        }
     ]
+    assert value["confidence"] is None
     assert value["timings_ms"] == {"retrieve": 1.0, "first_token": 2.0, "total": 4.0}
 
 

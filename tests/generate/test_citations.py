@@ -110,7 +110,14 @@ def test_each_sentence_of_a_long_answer_is_cited_once() -> None:
 
     found = ground(answer, hits(MOON, OTHER))
 
-    assert [citation.document for citation in found.citations] == ["d1", "d2"]
+    assert [citation.document for citation in found.citations] == ["d1", "d2", "d1"]
+    sentences = [citation.sentence for citation in found.citations]
+    assert [found.text[s.start : s.end] for s in sentences if s] == [
+        "Neil Armstrong was the first person to walk on the Moon.",
+        "The lander was called Eagle.",
+        "Neil Armstrong.",
+    ]
+    assert not found.unsupported
 
 
 def test_an_answer_over_two_sentences_cites_both() -> None:
@@ -190,3 +197,30 @@ def test_a_quotation_and_what_stands_around_it_are_looked_up_apart() -> None:
         "Mira Holt was the first to climb the tower.",
         'She said: "The river is so small."',
     ]
+
+
+def test_sentences_without_support_are_named() -> None:
+    found = ground(
+        "The lander was called Eagle. Its seats were green velvet.", hits(MOON, OTHER)
+    )
+
+    assert [found.text[s.start : s.end] for s in found.unsupported] == [
+        "Its seats were green velvet."
+    ]
+    assert len(found.citations) == 1
+
+
+@pytest.mark.parametrize(
+    ("said", "supported"),
+    [
+        ("A drill may be kept at home for five days.", True),
+        ("A drill may be kept at home for four days.", False),
+        ("A drill may not be kept at home for five days.", False),
+        ("A drill may be kept at home for 5 days.", False),
+    ],
+)
+def test_other_numbers_and_a_no_are_not_borne_out(said: str, supported: bool) -> None:
+    passage = "A drill, being a power tool, may be kept for five days at home."
+    found = ground(said, hits(passage))
+    assert bool(found.citations) == supported
+    assert bool(found.unsupported) != supported

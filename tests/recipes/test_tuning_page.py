@@ -213,7 +213,7 @@ def test_written_texts_are_told_with_their_signature(tmp_path: Path) -> None:
         task="translation",
         measure="bleu",
         asked=["a dog runs across the street", "two men sit"] * 10,
-        references=references,
+        references=[[text] for text in references],
         predicted=predicted,
         baselines={"plain": ["a dog runs", "two men"] * 10},
     )

@@ -202,6 +202,9 @@ def test_reader_in_hand_sees_a_commit_after_refresh(
         ({"k": 9, "candidates": 5}, "retrieval.candidates"),
         ({"mmr": 1.5}, "retrieval.mmr"),
         ({"widen": "page"}, "retrieval.widen"),
+        ({"expand": "more"}, "retrieval.expand"),
+        ({"order": "size"}, "retrieval.order"),
+        ({"centre": -1}, "retrieval.centre"),
     ],
 )
 def test_settings_out_of_range_are_refused(
@@ -226,3 +229,55 @@ def test_a_word_said_twice_counts_once(kb: KnowledgeBase) -> None:
     once, twice = (words.search(q, k=1)[0] for q in ("harbour", "harbour Harbours"))
     assert once.passage.document == "a.txt"
     assert twice.score == once.score
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_parts_of_a_question_are_searched_too(
+    facts: KnowledgeBase, embedder: Embedder, mode: SearchMode
+) -> None:
+    asked = "Who built the bridge of Tolm, and what does the old Henrik bake at dawn?"
+    settings = RetrievalSettings(mode=mode, expand="parts")
+    found = HybridRetriever(facts, embedder, settings).search(asked, k=2)
+    assert {hit.passage.document for hit in found} == {"bridge", "bakery"}
+    single = "Who built the bridge of Tolm?"
+    plain = HybridRetriever(facts, embedder, RetrievalSettings(mode=mode))
+    expanding = HybridRetriever(facts, embedder, settings)
+    assert expanding.search(single, k=3) == plain.search(single, k=3)
+
+
+def test_feedback_finds_what_shares_words_with_the_first_hits(
+    kb: KnowledgeBase, embedder: Embedder
+) -> None:
+    documents = [
+        Document(id="a", text="Permits: the harbour office writes them at the quay."),
+        Document(
+            id="b", text="Permits end in May, says the harbour office at the quay."
+        ),
+        Document(id="c", text="The quay and its harbour office are painted green."),
+        *(
+            Document(id=f"x{n}", text=f"Henrik bakes loaf {n} of rye.")
+            for n in range(6)
+        ),
+    ]
+    kb.update(documents, delete_missing=False)
+
+    def found(**changes: str) -> list[str]:
+        settings = RetrievalSettings(mode="bm25", **changes)  # type: ignore[arg-type]
+        hits = HybridRetriever(kb, embedder, settings).search("permits", k=3)
+        return [hit.passage.document for hit in hits]
+
+    assert set(found(expand="feedback")) == {"a", "b", "c"}
+    assert set(found()) == {"a", "b"}
+
+
+def test_hits_are_cut_and_put_in_order(kb: KnowledgeBase, embedder: Embedder) -> None:
+    text = " ".join(FACTS.values())
+    kb.update([Document(id="all", text=text)], delete_missing=False)
+    settings = RetrievalSettings(centre=1, order="position", dedupe=True)
+    hits = HybridRetriever(kb, embedder, settings).search("rye loaves", k=3)
+    for hit in hits:
+        passage = hit.passage
+        assert text[passage.start : passage.end] == passage.text
+    starts = [hit.passage.start for hit in hits]
+    assert starts == sorted(starts)
+    assert any(hit.passage.text.count(". ") <= 2 for hit in hits)

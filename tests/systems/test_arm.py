@@ -37,6 +37,7 @@ class Said:
     usage: Usage
     first_token_ms: float = 1.0
     total_ms: float = 2.0
+    logprob: float | None = None
 
 
 class Reader:

@@ -79,7 +79,7 @@ def test_padding_is_seen_by_nobody_else_and_sees_itself() -> None:
     batch = collate(packs)
     sees = may_attend(batch.segments_T)
 
-    assert batch.segments_T[0].tolist() == [0, 1, 1, PADDING, PADDING]
+    assert batch.segments_T[0].tolist() == [0, 1, 1] + [PADDING] * 29
     assert not sees[0, :3, 3:].any()
     assert sees[0].any(axis=-1).all()
     assert not sees[0, 3:, :3].any()

@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from groundtune.augment.untrusted import as_data, as_passage
 from groundtune.core.errors import ConfigError
 from groundtune.core.values import Message
 
@@ -96,6 +97,9 @@ class Prompt:
     """Passages in the prompt; the passage numbered `[n]` is `hits[n - 1]`."""
     dropped: int
     """Passages that were given but did not fit."""
+    messages: tuple[Message, ...] = ()
+    """The same as turns, for an endpoint with a template of its own. Without the
+    style's lead: words in the model's mouth are not offered everywhere."""
 
     @property
     def tokens(self) -> tuple[int, ...]:
@@ -136,20 +140,29 @@ class PromptBuilder:
         if hits is None:
             head = self.head(None)
             self._check(len(head) + len(tail), budget)
-            return Prompt(head=head, tail=tail, hits=(), dropped=0)
+            turns = self._turns(None, as_data(question))
+            return Prompt(head=head, tail=tail, hits=(), dropped=0, messages=turns)
         kept = list(hits)
+        shown = [_render(hit) for hit in kept]
         while True:
-            head = self.evidence_head(kept)
+            head = self.head(shown)
             if len(head) + len(tail) <= budget:
                 break
-            if len(kept) == 1 and (cut := self._cut(kept[0], len(tail), budget)):
-                head = cut
+            if len(kept) == 1 and (cut := self._cut(shown[0], len(tail), budget)):
+                shown = [cut]
+                head = self.head(shown)
                 break
             if not kept:
                 self._check(len(head) + len(tail), budget)
             kept.pop()
-        dropped = len(hits) - len(kept)
-        return Prompt(head=head, tail=tail, hits=tuple(kept), dropped=dropped)
+            shown.pop()
+        return Prompt(
+            head=head,
+            tail=tail,
+            hits=tuple(kept),
+            dropped=len(hits) - len(kept),
+            messages=self._turns(shown, as_data(question)),
+        )
 
     def head(self, passages: Sequence[str] | None) -> tuple[int, ...]:
         """Tokens up to the question: instruction, shots and numbered passages."""
@@ -163,10 +176,17 @@ class PromptBuilder:
     def tail(self, question: str, *, with_evidence: bool) -> tuple[int, ...]:
         """Tokens from the question to where the answer begins."""
         _, text = self._halves([] if with_evidence else None)
-        asked = text.replace(_QUESTION_MARK, question) + self.style.lead
+        asked = text.replace(_QUESTION_MARK, as_data(question)) + self.style.lead
         return tuple(self._tokenizer.encode(asked))
 
     def _halves(self, passages: Sequence[str] | None) -> tuple[str, str]:
+        text = self._template.render(self._turns(passages, _QUESTION_MARK))
+        at = text.rindex(_QUESTION_LEAD + _QUESTION_MARK)
+        return text[:at], text[at:]
+
+    def _turns(
+        self, passages: Sequence[str] | None, question: str
+    ) -> tuple[Message, ...]:
         style = self.style
         closed = passages is None
         system = style.closed_book if closed else style.with_evidence
@@ -175,20 +195,17 @@ class PromptBuilder:
             shown = None if closed else shot.evidence
             turns.append(Message("user", _ask(shown, shot.question)))
             turns.append(Message("assistant", shot.answer))
-        turns.append(Message("user", _ask(passages, _QUESTION_MARK)))
-        text = self._template.render(turns)
-        at = text.rindex(_QUESTION_LEAD + _QUESTION_MARK)
-        return text[:at], text[at:]
+        turns.append(Message("user", _ask(passages, question)))
+        return tuple(turns)
 
-    def _cut(self, hit: Hit, tail: int, budget: int) -> tuple[int, ...] | None:
-        rendered = _render(hit)
+    def _cut(self, rendered: str, tail: int, budget: int) -> str | None:
+        """As much of a passage as there is room for; None where that is too little."""
         spans = self._tokenizer.offsets(rendered)
         spare = budget - tail - len(self.head([""]))
         if spare < _MIN_PASSAGE_TOKENS:
             return None
         # Tokens at the seam can merge differently, so leave two to spare.
-        end = spans[min(spare - 2, len(spans)) - 1].end
-        return self.head([rendered[:end]])
+        return rendered[: spans[min(spare - 2, len(spans)) - 1].end]
 
     def _check(self, needed: int, budget: int) -> None:
         if needed > budget:
@@ -203,7 +220,9 @@ _QUESTION_LEAD = "Question: "
 
 
 def _ask(passages: Sequence[str] | None, question: str) -> str:
-    numbered = [f"[{n}] {text}" for n, text in enumerate(passages or (), start=1)]
+    numbered = [
+        f"[{n}] {as_passage(text)}" for n, text in enumerate(passages or (), start=1)
+    ]
     return "\n\n".join([*numbered, _QUESTION_LEAD + question])
 
 

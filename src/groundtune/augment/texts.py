@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from groundtune.augment.untrusted import as_data
 from groundtune.core.errors import ModelLoadError
 from groundtune.core.values import Message
 
@@ -142,8 +143,8 @@ class TextPromptBuilder:
             msg = "nothing is asked"
             raise ValueError(msg)
         system = own or [Message("system", self.instruction)]
-        first = Message(said[0].role, _CUT + clean(said[0].content))
-        rest = [Message(turn.role, clean(turn.content)) for turn in said[1:]]
+        first = Message(said[0].role, _CUT + as_data(clean(said[0].content)))
+        rest = [Message(turn.role, as_data(clean(turn.content))) for turn in said[1:]]
         text = self._template.render([*system, first, *rest])
         head, found, tail = text.partition(_CUT)
         if not found:

@@ -32,7 +32,15 @@ _SHOWN_SPOTS = 5
 @click.option(
     "--task",
     type=click.Choice(
-        ["sentiment", "classification", "ner", "translation", "support", "qa"]
+        [
+            "sentiment",
+            "classification",
+            "ner",
+            "translation",
+            "support",
+            "summarization",
+            "qa",
+        ]
     ),
     help="What the file is for.  [default: what it can be read as]",
 )

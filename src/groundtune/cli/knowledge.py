@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
     from groundtune.retrieve.source import IngestReport
 
+_UNCALIBRATED = (
+    "not calibrated: how sure this answer is cannot be said (groundtune calibrate)"
+)
 SOME_FAILED = 3
 """Exit code of `ingest` when some documents could not be read: that of DataError."""
 
@@ -283,7 +286,8 @@ def ask(
     """Answer a question from a knowledge base, with citations.
 
     The answer is shown as it is written. Each citation names the document and the
-    characters in it that the answer rests on.
+    characters in it that the answer rests on. After `groundtune calibrate`, an answer
+    that is not sure enough is withheld.
     """
     from groundtune.recipes.ask import ask as ask_recipe
     from groundtune.retrieve.settings import chosen_settings
@@ -304,7 +308,8 @@ def ask(
             where=where,
             settings=chosen_settings(kb, **changes),
             runtime=runtime,
-            on_text=None if as_json else show,
+            # A pipe gets only what stands in the end: an answer may be withheld.
+            on_text=show if sys.stdout.isatty() and not as_json else None,
             progress=progress,
         )
     if as_json:
@@ -314,6 +319,9 @@ def ask(
         click.echo(answer.text, nl=False)
     click.echo()
     if answer.abstained:
-        click.echo(f"(no answer: {answer.reason})")
-    if answer.citations:
-        click.echo(citation_lines(answer.citations))
+        kind = "withheld, do not rely on it" if streamed else "no answer"
+        click.echo(f"({kind}: {answer.reason})")
+    if lines := citation_lines(answer):
+        click.echo(lines)
+    if answer.confidence is None:
+        click.echo(_UNCALIBRATED, err=True)

@@ -34,13 +34,29 @@ VERBS = {
         "groundtune.cli.knowledge:ask",
         "Answer a question from a knowledge base, with citations.",
     ),
+    "calibrate": (
+        "groundtune.cli.calibrating:calibrate",
+        "Learn from labelled questions when not to answer.",
+    ),
+    "chat": (
+        "groundtune.cli.chatting:chat",
+        "Talk with a knowledge base: several turns, each with citations.",
+    ),
+    "summarize": (
+        "groundtune.cli.summarizing:summarize",
+        "Sum up a document, or what a knowledge base says of a topic, with sources.",
+    ),
+    "check": (
+        "groundtune.cli.checking:check",
+        "Say whether the documents support or refute a claim.",
+    ),
     "kb": (
         "groundtune.cli.keeping:kb",
         "Look after a knowledge base: verify, rebuild, back up, restore.",
     ),
     "evaluate": (
-        "groundtune.cli.retrieval:evaluate",
-        "Measure retrieval on labelled queries, with intervals.",
+        "groundtune.cli.evaluating:evaluate",
+        "Measure a system on labelled data, with intervals.",
     ),
     "optimize": (
         "groundtune.cli.retrieval:optimize",

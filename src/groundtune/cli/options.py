@@ -63,6 +63,30 @@ def retrieval_options(command: _Command) -> _Command:
             help="Add what stands around a passage.",
         ),
         click.option(
+            "--expand",
+            default=None,
+            type=click.Choice(["none", "parts", "feedback"]),
+            help="Also search for the question's parts, or with words of first hits.",
+        ),
+        click.option(
+            "--centre",
+            default=None,
+            type=click.IntRange(min=0),
+            metavar="SENTENCES",
+            help="Keep so many sentences around the best match of a passage; 0: all.",
+        ),
+        click.option(
+            "--dedupe/--no-dedupe",
+            default=None,
+            help="Drop a passage that repeats a better one.",
+        ),
+        click.option(
+            "--order",
+            default=None,
+            type=click.Choice(["score", "position"]),
+            help="Passages by score, or as they stand in their documents.",
+        ),
+        click.option(
             "--rerank",
             default=None,
             metavar="MODEL",

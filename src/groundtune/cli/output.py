@@ -11,7 +11,7 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from groundtune.core.values import Answer, Citation, Hit
+    from groundtune.core.values import Answer, Hit, Span
 
 _Command = TypeVar("_Command", bound="Callable[..., Any]")
 
@@ -49,6 +49,9 @@ def answer_fields(answer: Answer) -> dict[str, Any]:
         "citations": [dataclasses.asdict(citation) for citation in answer.citations],
         "abstained": answer.abstained,
         "reason": answer.reason,
+        "confidence": answer.confidence,
+        "unsupported": list(answer.unsupported),
+        "check": answer.check,
         "hits": [hit_fields(hit) for hit in answer.hits],
         "timings_ms": {
             "retrieve": answer.timing.retrieve_ms,
@@ -58,12 +61,34 @@ def answer_fields(answer: Answer) -> dict[str, Any]:
     }
 
 
-def citation_lines(citations: Sequence[Citation]) -> str:
-    """One line per citation, such as `[1] moon.md:10-42  "..."`."""
-    return "\n".join(
-        f'[{number}] {c.document}:{c.start}-{c.end}  "{" ".join(c.text.split())}"'
-        for number, c in enumerate(citations, start=1)
-    )
+def citation_lines(answer: Answer) -> str:
+    """One line per citation, such as `[1] moon.md:10-42  "..."`.
+
+    Where an answer has several sentences, each stands above what supports it, and one
+    that nothing supports says so.
+    """
+    spans = {c.sentence for c in answer.citations if c.sentence is not None}
+    spans |= set(answer.unsupported)
+    lines: list[str] = []
+    above: Span | None = None
+    numbered = [(c.sentence, number, c) for number, c in enumerate(answer.citations, 1)]
+    missing = [(span, 0, None) for span in answer.unsupported]
+    rows = [*numbered, *missing]
+    for span, number, citation in sorted(rows, key=lambda row: (row[0] or (), row[1])):
+        if span is not None and span != above and len(spans) > 1:
+            lines.append(f'"{_plain(answer.text[span.start : span.end])}"')
+            above = span
+        lines.append(
+            "[-] nothing in the passages supports this"
+            if citation is None
+            else f"[{number}] {citation.document}:{citation.start}-{citation.end}  "
+            f'"{_plain(citation.text)}"'
+        )
+    return "\n".join(lines)
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.split())
 
 
 def hit_lines(hits: Sequence[Hit]) -> str:

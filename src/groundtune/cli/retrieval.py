@@ -1,4 +1,4 @@
-"""Verbs that measure and choose retrieval: evaluate, optimize."""
+"""The verb `optimize`, and what `tune retrieval` tells."""
 
 from __future__ import annotations
 
@@ -13,77 +13,6 @@ from groundtune.cli.progress import ProgressDisplay
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
-
-
-@click.command(epilog=example("groundtune evaluate retrieval --beir scifact/"))
-@click.argument("task", type=click.Choice(["retrieval"]))
-@click.option(
-    "--beir",
-    required=True,
-    type=EXISTING,
-    help="Folder with corpus.jsonl, queries.jsonl and qrels/.",
-)
-@click.option(
-    "--split",
-    default="test",
-    show_default=True,
-    help="Whose queries: the name of a file in qrels/.",
-)
-@click.option(
-    "--kb",
-    type=ANY_PATH,
-    help="Knowledge base to make of the collection, or to reuse.  "
-    "[default: one in the cache of this user]",
-)
-@click.option(
-    "--whole", is_flag=True, help="One passage a document, however long it is."
-)
-@click.option("--seed", default=0, show_default=True, help="Source of all chance.")
-@embedder_option
-@json_option
-def evaluate(
-    *,
-    task: str,
-    beir: Path,
-    split: str,
-    kb: Path | None,
-    whole: bool,
-    seed: int,
-    embedder: str,
-    as_json: bool,
-) -> None:
-    """Measure retrieval on labelled queries, with intervals.
-
-    Shows nDCG@10, recall@100 and MRR@10 of BM25, of vectors, and of both together, and
-    whether both together are better than each alone. Documents are ranked by their
-    best passage. What `optimize` chose for the knowledge base is what is measured.
-    """
-    from groundtune.recipes.evaluate import WHOLE
-    from groundtune.recipes.evaluate import evaluate as evaluate_recipe
-
-    with ProgressDisplay() as progress:
-        report = evaluate_recipe(
-            task,
-            beir=beir,
-            split=split,
-            kb=kb,
-            model=embedder,
-            splitter=WHOLE if whole else None,
-            seed=seed,
-            progress=progress,
-        ).to_json()
-    if as_json:
-        print_json(report)
-        return
-    for name, measures in report["retrievers"].items():
-        shown = "  ".join(f"{m} {interval(figure)}" for m, figure in measures.items())
-        click.echo(f"{name:<8}  {shown}")
-    for name, found in report["differences"].items():
-        click.echo(f"{name}: {difference(found)}")
-    click.echo(
-        f"{report['documents']} documents in {report['passages']} passages: "
-        f"{report['kb']}"
-    )
 
 
 @click.command(
@@ -108,7 +37,7 @@ def evaluate(
 @click.option("--rerank", default="", help="Also try this cross-encoder: a folder.")
 @click.option(
     "--trials",
-    default=40,
+    default=60,
     show_default=True,
     type=click.IntRange(min=1),
     help="Settings to try.",

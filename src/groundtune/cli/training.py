@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from groundtune.cli.checking import tune_facts
 from groundtune.cli.options import (
     ANY_PATH,
     EXISTING,
@@ -26,8 +27,9 @@ from groundtune.cli.training_texts import tune_texts
 from groundtune.config.encoder import STRATEGIES
 from groundtune.data.labelled import FORMATS
 
-_TEXT_TASKS = ("translation", "support")
+_TEXT_TASKS = ("translation", "support", "summarization")
 _LABEL_TASKS = ("sentiment", "classification", "ner")
+_FACTS = "fact_check"
 _FOR_QA = ("docs", "right_passage")
 _FOR_CASES = ("train", "dev", "test", "base", "out")
 _FOR_RETRIEVAL = ("cases", "beir")
@@ -43,7 +45,8 @@ _SHOWN = {"changes": "set", "roles": "role", "accepted": "accept"}
     ),
 )
 @click.argument(
-    "task", type=click.Choice(["qa", "retrieval", *_LABEL_TASKS, *_TEXT_TASKS])
+    "task",
+    type=click.Choice(["qa", "retrieval", *_LABEL_TASKS, *_TEXT_TASKS, _FACTS]),
 )
 @click.option("--train", type=EXISTING, help="Labelled cases to learn.")
 @click.option(
@@ -58,20 +61,22 @@ _SHOWN = {"changes": "set", "roles": "role", "accepted": "accept"}
     "--test-share",
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
     default=None,
-    help="translation, support: share of --train to score on, instead of --test.",
+    help="translation, support, summarization: share of --train to score on, instead "
+    "of --test.",
 )
 @click.option(
     "--limit",
     type=click.IntRange(min=1),
     default=None,
-    help="translation, support: score on at most so many cases.  [default: all]",
+    help="translation, support, summarization: score on at most so many cases.  "
+    "[default: all]",
 )
 @click.option(
     "--strategy",
     type=click.Choice(["auto", *STRATEGIES]),
     default=None,
     help="sentiment, classification, ner: what is trained.  [default: auto, by the "
-    "number of cases]",
+    "number of cases]  fact_check: head weighs wording, full trains an encoder.",
 )
 @click.option(
     "--set",
@@ -99,7 +104,7 @@ _SHOWN = {"changes": "set", "roles": "role", "accepted": "accept"}
     "--kb",
     type=ANY_PATH,
     help="qa: knowledge base to train with, instead of --docs; retrieval: the one "
-    "whose embedder is tuned.",
+    "whose embedder is tuned; fact_check: the one that the claims are about.",
 )
 @click.option(
     "--right-passage",
@@ -145,9 +150,15 @@ def tune(*, task: str, as_json: bool, **options: Any) -> None:  # noqa: ANN401 (
     qa tunes a generator: without --docs or --kb it learns question and answer alone
     (closed book). The folder holds merged weights in the usual layout.
 
-    translation and support tune a generator to write. It is scored beside the model as
-    published, with the same instruction, and beside the answer of the most similar
-    training case. Files of lines, train.en and train.de, are given by the first.
+    translation, support and summarization tune a generator to write. It is scored
+    beside the model as published, with the same instruction (for summaries the way of
+    asking that does best on dev cases), and beside the answer of the most similar
+    training case, or the first sentences of what is summed up. Files of lines, train.en
+    and train.de, are given by the first.
+
+    fact_check trains a verdict model on claims and what --kb holds on them, for
+    `groundtune check --model`: on their wording, in seconds, or with --strategy full
+    an encoder that reads both.
 
     retrieval tunes the embedder of a knowledge base. A new index is built beside the
     one in service and takes its place only where held-out questions show a gain.
@@ -162,6 +173,9 @@ def tune(*, task: str, as_json: bool, **options: Any) -> None:  # noqa: ANN401 (
         fields, lines = tune_texts(task, options)
     elif task == "retrieval":
         fields, lines = _tune_embedder(options)
+    elif task == _FACTS:
+        _check_fact_options(options)
+        fields, lines = tune_facts(options)
     else:
         foreign = (*_FOR_QA, *_FOR_RETRIEVAL, *_FOR_TEXTS, "kb")
         _check_options(options, task=task, needed=("train", "out"), foreign=foreign)
@@ -243,6 +257,18 @@ def _tune_embedder(options: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
     else:
         lines.append("no gain is shown: the knowledge base stays as it was")
     return fields, lines
+
+
+def _check_fact_options(options: dict[str, Any]) -> None:
+    foreign = (*_FOR_QA, *_FOR_RETRIEVAL, *_FOR_TEXTS, *FOR_LABELS_ALONE)
+    _check_options(
+        options,
+        task=_FACTS,
+        needed=("train", "kb", "out"),
+        foreign=(*foreign, "format", "budget"),
+    )
+    if options["processes"] > 1:
+        raise click.UsageError(f"tune {_FACTS} takes no --processes")
 
 
 def _check_options(

@@ -1,4 +1,4 @@
-"""What `tune` does for tasks that write: translation and support."""
+"""What `tune` does for tasks that write: translation, support, summarization."""
 
 from __future__ import annotations
 
@@ -9,7 +9,13 @@ import click
 
 from groundtune.cli.progress import ProgressDisplay
 
-_NAMES = {"bleu": "BLEU", "chrf": "chrF"}
+_NAMES = {
+    "bleu": "BLEU",
+    "chrf": "chrF",
+    "rouge_l": "ROUGE-L",
+    "rouge_1": "ROUGE-1",
+    "rouge_2": "ROUGE-2",
+}
 
 
 def tune_texts(task: str, options: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
@@ -46,7 +52,9 @@ def _lines(fields: dict[str, Any]) -> list[str]:
     basis = "test" if fields["test"] else "dev"
     for name, its in fields["measures"].items():
         told = ", ".join(
-            f"{shown} {_interval(its[measure])}" for measure, shown in _NAMES.items()
+            f"{shown} {_interval(its[measure])}"
+            for measure, shown in _NAMES.items()
+            if measure in its
         )
         cut = fields["written"].get(name, {}).get("cut", 0)
         ended = f", {cut} answers ended by the bound of new tokens" if cut else ""
@@ -55,11 +63,13 @@ def _lines(fields: dict[str, Any]) -> list[str]:
         told = ", ".join(
             f"{shown} {_interval(gains[measure], sign='+')}"
             for measure, shown in _NAMES.items()
+            if measure in gains
         )
-        lines.append(
-            f"tuned - plain: {told}, {gains['chrf']['n']:,} {basis} cases, 95 % "
-            "intervals"
-        )
+        cases = next(iter(gains.values()))["n"]
+        lines.append(f"tuned - plain: {told}, {cases:,} {basis} cases, 95 % intervals")
+    if tried := fields.get("plain_prompts"):
+        told = ", ".join(f"{name} {score:.1f}" for name, score in tried.items())
+        lines.append(f"plain was asked in the best of these ways, on dev cases: {told}")
     lines.append(f"trained for {fields['seconds']:.0f} s from {fields['base']}")
     return lines
 

@@ -9,6 +9,8 @@ from groundtune.core.errors import ConfigError
 
 SearchMode = Literal["hybrid", "dense", "bm25"]
 Widening = Literal["none", "neighbours", "section"]
+Expansion = Literal["none", "parts", "feedback"]
+Order = Literal["score", "position"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +29,15 @@ class RetrievalSettings:
     less prefers passages unlike those above them; None: off."""
     widen: Widening = "none"
     """What is added around a hit: the passages beside it, or its section."""
+    expand: Expansion = "none"
+    """More queries than the question: each of its parts, or the question with words
+    that the first hits share."""
+    dedupe: bool = False
+    """Whether a hit is dropped that repeats a better one."""
+    centre: int = 0
+    """Sentences that stay on each side of a hit's best match; 0: the whole hit."""
+    order: Order = "score"
+    """In which order hits stand: by score, or as in their documents."""
     rerank: str = ""
     """Cross-encoder that reads the best again: a model folder; empty: off."""
     query_adapter: str = ""
@@ -61,6 +72,19 @@ class RetrievalSettings:
                 f"unknown widening {self.widen!r}",
                 fix=f"use one of {', '.join(get_args(Widening))}",
                 where="retrieval.widen",
+            )
+        for field, known in (("expand", Expansion), ("order", Order)):
+            if getattr(self, field) not in get_args(known):
+                raise ConfigError(
+                    f"unknown value {getattr(self, field)!r} of {field}",
+                    fix=f"use one of {', '.join(get_args(known))}",
+                    where=f"retrieval.{field}",
+                )
+        if self.centre < 0:
+            raise ConfigError(
+                f"centre is {self.centre}",
+                fix="use 0 (whole hits) or more",
+                where="retrieval.centre",
             )
         if self.candidates < self.k:
             raise ConfigError(

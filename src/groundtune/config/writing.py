@@ -1,4 +1,4 @@
-"""How a generator is trained to write: defaults of `translation` and `support`.
+"""How a generator is trained to write: defaults of each task that does.
 
 A task that asks for a language or a manner that the model hardly has wants more than
 reading does: an adapter on every layer, and several epochs. What was measured is in
@@ -33,10 +33,17 @@ WRITING: Mapping[str, TrainSettings] = {
         pack_tokens=512,
         evaluations=5,
     ),
+    "summarization": TrainSettings(
+        rank=16,
+        alpha=32,
+        epochs=2.0,
+        max_tokens=1_500_000,
+        evaluations=5,
+    ),
 }
 """By task."""
 
-MOST_NEW_TOKENS = {"translation": 256, "support": 512}
+MOST_NEW_TOKENS = {"translation": 256, "support": 512, "summarization": 256}
 """Bound of an answer, by task; the longest one taught bounds it further."""
 
 LONGEST_ROW = 2048

@@ -6,7 +6,7 @@ see only that. The others are what the arms are composed of.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from groundtune.core.values import Answer, Hit, QaCase, Span, Usage
+    from groundtune.core.values import Answer, Hit, Message, QaCase, Span, Usage
 
 
 NOTE = " · "
@@ -112,6 +112,11 @@ class Generation(Protocol):
         ...
 
     @property
+    def logprob(self) -> float | None:
+        """Log probability of the new tokens, the end token included, if known."""
+        ...
+
+    @property
     def first_token_ms(self) -> float:
         """Milliseconds until the first new token, prompt included."""
         ...
@@ -156,6 +161,34 @@ class Engine(Protocol):
 
         Raises:
             GenerationError: The engine failed; the caller records it in the row.
+        """
+        ...
+
+
+@runtime_checkable
+class Comparer(Protocol):
+    """What can say how much texts are about the same: a retriever with an embedder."""
+
+    def likeness(self, text: str, others: Sequence[str]) -> list[float]:
+        """Cosine of `text` and each of `others`."""
+        ...
+
+
+@runtime_checkable
+class ChatEngine(Protocol):
+    """A generator behind an endpoint that takes turns, not tokens."""
+
+    def chat(
+        self,
+        messages: Sequence[Message],
+        *,
+        max_tokens: int,
+        on_text: Callable[[str], None] | None = None,
+    ) -> Generation:
+        """Continue a conversation greedily, as far as the endpoint allows that.
+
+        Raises:
+            GenerationError: The endpoint failed; the caller records it in the row.
         """
         ...
 

@@ -72,6 +72,9 @@ class Hit:
     passage: Passage
     score: float
     """Comparable only within one search; not a probability."""
+    similarity: float | None = None
+    """Cosine of query and passage, comparable between searches with one embedder; None
+    where vectors were not compared."""
     metadata: dict[str, str] = field(default_factory=dict[str, str])
 
 
@@ -84,6 +87,8 @@ class Citation:
     end: int
     text: str
     """Equal to the document's text between the offsets."""
+    sentence: Span | None = None
+    """Which part of the answer's text it supports; None where that is not known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +121,16 @@ class Answer:
     abstained: bool = False
     reason: str = ""
     """Why it abstained; empty otherwise."""
+    unsupported: tuple[Span, ...] = ()
+    """Sentences of `text` that no citation supports, where `check` looked for one."""
+    check: str = ""
+    """How citations were held against the evidence; empty: not at all."""
+    logprob: float | None = None
+    """Log probability of all that the model wrote, its end token included; None where
+    the engine does not tell."""
+    confidence: float | None = None
+    """Calibrated: the score that answers like this one had on labelled cases, 0 to 1;
+    None where nothing was calibrated."""
     usage: Usage = Usage()
     timing: Timing = Timing()
 
@@ -186,4 +201,51 @@ class SupportCase:
     messages: tuple[Message, ...]
     intent: str = ""
     """What the customer wants, where the data says it."""
+    group: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DialogueCase:
+    """A conversation that ends with a question, and the accepted answers to it."""
+
+    id: str
+    messages: tuple[Message, ...]
+    """Turns of `user` and `assistant` in order; the last one is the user's."""
+    answers: tuple[str, ...]
+    """Accepted wordings, the first preferred."""
+    source: str = ""
+    """Document that holds the answer; empty where not known."""
+    evidence: tuple[str, ...] = ()
+    """Verbatim quotes of the source that hold the answer."""
+    group: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SummaryCase:
+    """A document, or a query to a knowledge base, with summaries that people wrote."""
+
+    id: str
+    summaries: tuple[str, ...]
+    """Accepted wordings, the first preferred."""
+    document: str = ""
+    query: str = ""
+    """Empty where `document` is given, and the other way round."""
+    group: str = ""
+
+
+FactLabel = Literal["SUPPORTED", "REFUTED", "NOT_ENOUGH_INFO"]
+FACT_LABELS: tuple[FactLabel, ...] = ("SUPPORTED", "REFUTED", "NOT_ENOUGH_INFO")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FactCase:
+    """A claim, and what the documents say about it."""
+
+    id: str
+    claim: str
+    label: FactLabel
+    evidence: tuple[str, ...] = ()
+    """Verbatim quotes that decide it; empty where nothing does, or none is known."""
+    source: str = ""
+    """Document that decides it; empty where not known."""
     group: str = ""

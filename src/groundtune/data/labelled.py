@@ -31,6 +31,7 @@ from groundtune.data.rows import (
     table_rows,
 )
 from groundtune.data.scifact import claim_rows, looks_like_claims
+from groundtune.data.summaries import gathered, summarized_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -39,12 +40,13 @@ if TYPE_CHECKING:
     from groundtune.core.values import (
         EntityCase,
         LabelCase,
+        SummaryCase,
         SupportCase,
         TranslationCase,
     )
     from groundtune.data.rows import Report
 
-    Case = LabelCase | EntityCase | TranslationCase | SupportCase
+    Case = LabelCase | EntityCase | TranslationCase | SupportCase | SummaryCase
 
 LabelledFormat = Literal[
     "jsonl",
@@ -66,6 +68,7 @@ _LIKE = {
     "ner": '{"tokens": ["..."], "tags": ["O"]}',
     "translation": '{"source": "...", "target": "..."}',
     "support": '{"messages": [{"role": "user", "content": "..."}, ...]}',
+    "summarization": '{"document": "...", "summary": ["..."]}',
 }
 _SEPARATORS = (",", "\t", ";", "|")
 _ROLE_SAMPLE = 2_000
@@ -144,6 +147,7 @@ def read_labelled(
     if not rows:
         raise DataError("no cases in it", fix="put rows into it", where=str(path))
     rows = spread(rows) if task == "translation" else rows
+    rows = gathered(rows) if task == "summarization" else rows
     decided = find_roles(rows[:_ROLE_SAMPLE], task=task, given=given, where=str(path))
     build = _BUILDERS[task]
     built = _cases(rows, build, decided.columns, report=report)
@@ -161,6 +165,7 @@ _BUILDERS: dict[str, Callable[[Row, Mapping[str, str]], Case]] = {
     "ner": tagged_tokens,
     "translation": translated_text,
     "support": conversation,
+    "summarization": summarized_text,
 }
 
 

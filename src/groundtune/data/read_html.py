@@ -65,6 +65,14 @@ _META = {
 }
 
 
+_STYLE_SPACE = re.compile(r"\s+|/\*.*?\*/", re.DOTALL)
+_UNSEEN = re.compile(
+    r"(?:^|;)(?:display:none|visibility:(?:hidden|collapse)|opacity:0*\.?0*(?:;|!|%|$)"
+    r"|font-size:0*\.?0*(?:px|pt|em|rem|%)?(?:;|!|$)"
+    r"|(?:left|top|text-indent):-\d{3,}(?:px|pt|em|rem|vw))"
+)
+
+
 class _Event(NamedTuple):
     kind: Literal["open", "close", "text"]
     tag: str
@@ -171,13 +179,25 @@ def _is_dropped(node: LexborNode, tag: str) -> bool:
     if tag in _DROPPED:
         return True
     attributes = node.attributes
-    if "hidden" in attributes or attributes.get("aria-hidden") == "true":
+    if attributes.get("aria-hidden") == "true":
         return True
     if (attributes.get("role") or "") in _DROPPED_ROLES:
         return True
     names = (attributes.get("class") or "").split()
     names.append(attributes.get("id") or "")
     return not _DROPPED_NAMES.isdisjoint(name.casefold() for name in names)
+
+
+def _is_unseen(node: LexborNode) -> bool:
+    """Whether the page itself says that nobody sees this: a place for instructions.
+
+    Style sheets are not read: what hides by a class is not recognised.
+    """
+    attributes = node.attributes
+    if "hidden" in attributes:
+        return True
+    style = _STYLE_SPACE.sub("", attributes.get("style") or "").lower()
+    return bool(style) and _UNSEEN.search(style) is not None
 
 
 def _walk(root: LexborNode, *, drop: bool) -> Iterator[_Event]:
@@ -190,7 +210,9 @@ def _walk(root: LexborNode, *, drop: bool) -> Iterator[_Event]:
             yield _Event("close", tag, node)
         elif tag == "-text":
             yield _Event("text", tag, node)
-        elif tag in _NEVER or (drop and node is not root and _is_dropped(node, tag)):
+        elif tag in _NEVER or (
+            node is not root and (_is_unseen(node) or (drop and _is_dropped(node, tag)))
+        ):
             continue
         else:
             yield _Event("open", tag, node)

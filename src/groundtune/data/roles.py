@@ -64,6 +64,16 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "messages": ("conversations", "conversation", "dialog", "dialogue", "turns"),
     "instruction": ("prompt", "question", "query", "user"),
     "response": ("output", "completion", "answer", "assistant", "reply"),
+    "document": (
+        "text",
+        "article",
+        "dialogue",
+        "dialog",
+        "content",
+        "body",
+    ),
+    "query": ("question",),
+    "summary": ("summaries", "highlights", "abstract", "tldr"),
     "intent": (),
     "input": (),
     "system": (),
@@ -94,6 +104,10 @@ READINGS: dict[str, tuple[Reading, ...]] = {
         Reading("text and entities", ("text", "entities")),
     ),
     "translation": (Reading("source and target", ("source", "target")),),
+    "summarization": (
+        Reading("document and summary", ("document", "summary")),
+        Reading("query and summary", ("query", "summary")),
+    ),
     "support": (
         Reading("messages", ("messages",), ("system", "intent")),
         Reading(

@@ -12,7 +12,13 @@ from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from groundtune.core.errors import ConfigError, DataError
-from groundtune.core.values import EntityCase, LabelCase, SupportCase, TranslationCase
+from groundtune.core.values import (
+    EntityCase,
+    LabelCase,
+    SummaryCase,
+    SupportCase,
+    TranslationCase,
+)
 from groundtune.data.doctor import normalise
 
 if TYPE_CHECKING:
@@ -20,7 +26,7 @@ if TYPE_CHECKING:
 
     from groundtune.data.labelled import Case
 
-_Case = TypeVar("_Case", bound="LabelCase | EntityCase | TranslationCase | SupportCase")
+_Case = TypeVar("_Case", bound="Case")
 _OUTSIDE = "O"
 
 
@@ -130,6 +136,8 @@ def _content(case: Case) -> str:
         return " ".join(case.tokens)
     if isinstance(case, TranslationCase):
         return f"{case.source}\0{case.target}"
+    if isinstance(case, SummaryCase):
+        return "\0".join((case.document, case.query, *case.summaries))
     return "\0".join(f"{role}\0{content}" for role, content in case.messages)
 
 
@@ -141,6 +149,8 @@ def _same_text(case: Case) -> str:
         text = " ".join(case.tokens)
     elif isinstance(case, TranslationCase):
         text = case.source
+    elif isinstance(case, SummaryCase):
+        text = case.document or case.query
     else:
         spoken = [turn for turn in case.messages[:-1] if turn.role != "system"]
         text = "\n".join(turn.content for turn in spoken)

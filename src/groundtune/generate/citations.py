@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from groundtune.core.values import Citation, Span
@@ -38,11 +39,31 @@ _SHORT_WORDS = frozenset(
 )
 
 
+CHECK = "span, overlap"
+"""What a citation is held against: the same words in the same order, or most of a
+sentence's words in one sentence."""
+
+
+_NO = frozenset({"cannot", "neither", "never", "no", "nobody", "none", "nor", "not"})
+_NUMBER_WORDS = frozenset(
+    re.findall(
+        r"\w+",
+        """two three four five six seven eight nine ten eleven twelve thirteen fourteen
+        fifteen sixteen seventeen eighteen nineteen twenty thirty forty fifty sixty
+        seventy eighty ninety hundred thousand million billion half twice first second
+        third fourth fifth""",
+    )
+)
+"""English, as the words above; digits count in every language."""
+
+
 class Grounded(NamedTuple):
     """An answer without its marks, and what it rests on."""
 
     text: str
     citations: tuple[Citation, ...]
+    unsupported: tuple[Span, ...]
+    """Sentences of `text` that nothing in the evidence supports."""
 
 
 class _Claim(NamedTuple):
@@ -50,6 +71,8 @@ class _Claim(NamedTuple):
 
     text: str
     marks: tuple[int, ...]
+    span: Span
+    """Where it stands in the answer."""
 
 
 def ground(text: str, hits: Sequence[Hit]) -> Grounded:
@@ -57,27 +80,31 @@ def ground(text: str, hits: Sequence[Hit]) -> Grounded:
 
     Passages are tried in the order that the model named them, then in rank order:
     first for one that holds the sentence word for word, then, among the named ones
-    (all, where none is named), for the sentence that shares most of its words. A
-    sentence without such support gets no citation.
+    (all, where none is named), for the sentence that shares most of its words, has its
+    numbers, and says no where it does. A sentence without such support gets no
+    citation.
 
     Args:
         text: What an engine wrote; `[1]` means the first hit.
         hits: The evidence, in the order in which the prompt numbered it.
 
     Returns:
-        The text, and at most one citation a sentence, without repetition, in order. A
-        sentence that has no support as a whole is looked up in parts: what it quotes,
-        and what it says around the quotation.
+        The text; the citations in order, each with the sentence that it supports; and
+        the sentences without any. A sentence has one citation, or, where it has no
+        support as a whole, one for each part that has: what it quotes, and what it
+        says around the quotation. A sentence without a word is in neither.
     """
     clean, claims = _split(text)
     found: list[Citation] = []
+    unsupported: list[Span] = []
     for claim in claims:
         whole = _resolve(claim, hits)
         parts = [whole] if whole else [_resolve(part, hits) for part in _parts(claim)]
-        for citation in parts:
-            if citation is not None and citation not in found:
-                found.append(citation)
-    return Grounded(clean, tuple(found))
+        known = list(dict.fromkeys(part for part in parts if part is not None))
+        found += (replace(citation, sentence=claim.span) for citation in known)
+        if not known and _WORD.search(claim.text):
+            unsupported.append(claim.span)
+    return Grounded(clean, tuple(found), tuple(unsupported))
 
 
 def _split(text: str) -> tuple[str, list[_Claim]]:
@@ -100,7 +127,7 @@ def _split(text: str) -> tuple[str, list[_Claim]]:
         if spans and number not in named[owner]:
             named[owner].append(number)
     claims = [
-        _Claim(clean[span.start : span.end], tuple(numbers))
+        _Claim(clean[span.start : span.end], tuple(numbers), span)
         for span, numbers in zip(spans, named, strict=True)
     ]
     return clean, claims
@@ -132,7 +159,7 @@ def _resolve(claim: _Claim, hits: Sequence[Hit]) -> Citation | None:
     best, best_share = None, 0.0
     for hit in named or hits:
         for span in sentence_spans(hit.passage.text):
-            share = _shared(wanted, hit.passage.text[span.start : span.end])
+            share = _shared(claimed, hit.passage.text[span.start : span.end])
             if share > best_share:
                 best, best_share = _cite(hit, span), share
     return best if best_share >= _SUPPORT else None
@@ -169,11 +196,21 @@ def _widen(passage: str, span: Span) -> Span:
     return Span(touched[0].start, touched[-1].end) if touched else span
 
 
-def _shared(wanted: Sequence[str], sentence: str) -> float:
-    """Share of the answer's content words that a sentence has; 0 if it has none."""
-    content = {word for word in wanted if word not in _SHORT_WORDS}
+def _shared(claimed: _Normal, sentence: str) -> float:
+    """Share of the answer's content words that a sentence has; 0 if it has none.
+
+    Also 0 where the answer has a number that the sentence has not, or only one of them
+    says no: much the same words may then say the opposite.
+    """
+    content = {word for word in claimed.words if word not in _SHORT_WORDS}
     have = set(_Normal.of(sentence).words)
+    if not _numbers(content) <= have or bool(content & _NO) != bool(have & _NO):
+        return 0.0
     return len(content & have) / len(content) if content else 0.0
+
+
+def _numbers(words: set[str]) -> set[str]:
+    return {w for w in words if w in _NUMBER_WORDS or any(map(str.isdigit, w))}
 
 
 def _cite(hit: Hit, span: Span) -> Citation:

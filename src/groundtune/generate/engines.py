@@ -62,6 +62,8 @@ class Generated:
     total_ms: float
     tokens: tuple[int, ...] = ()
     """New tokens, the end token left out; empty where an endpoint does not tell."""
+    logprob: float | None = None
+    """Of the new tokens, end token included; None where the engine does not tell."""
 
 
 def open_engine(
@@ -150,7 +152,7 @@ class TextStream:
             # An unfinished UTF-8 sequence decodes to the replacement character.
             self._send(text.rstrip(_REPLACEMENT))
 
-    def finish(self, *, prompt_tokens: int) -> Generated:
+    def finish(self, *, prompt_tokens: int, logprob: float | None = None) -> Generated:
         """Hand out the rest and close the account."""
         text = self._tokenizer.decode(self.tokens)
         self._send(text)
@@ -161,6 +163,7 @@ class TextStream:
             first_token_ms=self.first_token_ms or total,
             total_ms=total,
             tokens=tuple(self.tokens),
+            logprob=logprob,
         )
 
     def _send(self, text: str) -> None:

@@ -1,58 +1,50 @@
-"""An engine behind any endpoint that speaks the OpenAI completions protocol.
+"""The engine that sends a prompt spelled out: the completions route.
 
-vLLM, Ollama, the llama.cpp server and others do. The prompt that `augment` built is
-spelled out, special tokens included, and sent to `/completions`: the chat route would
-wrap it in a second template. The model folder gives the tokenizer and the template.
+The prompt that `augment` built goes to `/completions` with its special tokens, as a
+local engine would read it: the chat route would wrap it in a second template. A model
+folder gives tokenizer and template, so a tuned model that is served elsewhere is asked
+as it was trained: to the token where token ids are sent, and where the text is cut into
+tokens again, but for the seam before the question.
 """
 
 from __future__ import annotations
 
-import http.client
-import json
-import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
-from urllib.error import HTTPError
-from urllib.parse import urlsplit
-from urllib.request import Request, urlopen
 
-from groundtune.core.errors import ConfigError, GenerationError
-from groundtune.core.values import Usage
-from groundtune.generate.engines import FolderEngine, Generated, check_request
+from groundtune.config.endpoint import parse_remote
+from groundtune.core.errors import ConfigError
+from groundtune.generate.engines import FolderEngine, check_request
+from groundtune.generate.remote import GREEDY
+from groundtune.generate.written import Writing
+from groundtune.store.remote.client import EndpointClient
+from groundtune.store.remote.keys import Secret, checked, find_key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
-    from groundtune.generate.engines import EngineOptions
+    from groundtune.config.endpoint import RemoteModel
+    from groundtune.generate.engines import EngineOptions, Generated
     from groundtune.store.models import ModelFolder
 
-_DETAIL_CHARACTERS = 200
-_STATUS_FIX = {
-    401: "check the key",
-    403: "check the key",
-    404: "check the URL and the model's name at the endpoint",
-    429: "wait, or ask for a higher limit",
-}
 
+class CompletionsEndpoint(FolderEngine):
+    """A `core.protocols.Engine` elsewhere: temperature 0, seed 0."""
 
-class EndpointEngine(FolderEngine):
-    """Sends prompts to one endpoint, greedily (temperature 0, seed 0)."""
-
-    def __init__(self, model: ModelFolder, options: EngineOptions) -> None:
-        if urlsplit(options.url).scheme not in {"http", "https"}:
-            raise ConfigError(
-                f"the endpoint's URL is {options.url!r}",
-                fix="give its root, such as http://localhost:8000/v1",
-                where="url",
-            )
+    def __init__(self, client: EndpointClient, model: ModelFolder) -> None:
         super().__init__(model)
-        self._options = options
-        self._remote = options.remote_model or model.name
+        self._client = client
+        self._remote = client.remote
 
     @property
     def name(self) -> str:
         """Model and host: which weights answer is known only there."""
-        host = urlsplit(self._options.url).netloc.rpartition("@")[2]
-        return f"{self._remote}/{host}"
+        return f"{self._remote.name}/{self._remote.host}"
+
+    @property
+    def context_length(self) -> int:
+        """As the settings state it, else the folder's."""
+        return self._remote.settings.context or super().context_length
 
     def generate(
         self,
@@ -67,118 +59,56 @@ class EndpointEngine(FolderEngine):
         local tokenizer.
         """
         check_request(prompt, max_tokens, context=self.context_length)
-        start = time.perf_counter()
-        first_ms, pieces, usage = 0.0, list[str](), dict[str, Any]()
-        for event in self._events(self._tokenizer.spell(prompt), max_tokens):
-            usage = event.get("usage") or usage
-            choices = event.get("choices") or []
-            piece = str(choices[0].get("text") or "") if choices else ""
-            if not piece:
-                continue
-            first_ms = first_ms or (time.perf_counter() - start) * 1000
-            pieces.append(piece)
-            if on_text is not None:
-                on_text(piece)
-        text = "".join(pieces)
-        total_ms = (time.perf_counter() - start) * 1000
-        local = len(self._tokenizer.encode(text))
-        return Generated(
-            text=text,
-            usage=Usage(
-                prompt_tokens=int(usage.get("prompt_tokens", len(prompt))),
-                output_tokens=int(usage.get("completion_tokens", local)),
-            ),
-            first_token_ms=first_ms or total_ms,
-            total_ms=total_ms,
-        )
-
-    def _events(self, prompt: str, max_tokens: int) -> Iterator[dict[str, Any]]:
-        """Ask, and read the answer event by event.
-
-        Raises:
-            GenerationError: The endpoint refused, was silent, or sent no JSON.
-        """
-        body = {
-            "model": self._remote,
-            "prompt": prompt,
+        as_tokens = self._remote.settings.prompt_as == "tokens"
+        body: dict[str, Any] = {
+            "model": self._remote.name,
+            "prompt": list(prompt) if as_tokens else self._tokenizer.spell(prompt),
             "max_tokens": max_tokens,
-            "temperature": 0,
-            "seed": 0,
-            "stream": True,
-            "stream_options": {"include_usage": True},
+            **GREEDY,
         }
-        headers = {"Content-Type": "application/json"}
-        if self._options.key:
-            headers["Authorization"] = f"Bearer {self._options.key}"
-        url = f"{self._options.url.rstrip('/')}/completions"
-        request = Request(  # noqa: S310 (scheme checked at construction)
-            url, data=json.dumps(body).encode(), headers=headers
+        writing = Writing(
+            self._remote,
+            on_text,
+            hide=self._client.hide,
+            count=lambda text: len(self._tokenizer.encode(text)),
+            prompt_tokens=len(prompt),
         )
-        try:
-            with urlopen(  # noqa: S310 (scheme checked at construction)
-                request, timeout=self._options.timeout_seconds
-            ) as response:
-                yield from _read_events(response)
-        except GenerationError:
-            raise
-        except HTTPError as error:
-            with error:
-                detail = error.read(_DETAIL_CHARACTERS).decode(errors="replace")
-            raise GenerationError(
-                f"the endpoint answered {error.code}: {self._hidden(detail)}",
-                fix=_STATUS_FIX.get(error.code, "see the endpoint's own log"),
-            ) from None  # the cause holds the request, and the request the key
-        except TimeoutError as error:
-            raise GenerationError(
-                f"no answer within {self._options.timeout_seconds:g} seconds",
-                fix="raise the time limit, or check the endpoint's load",
-            ) from error
-        except (OSError, http.client.HTTPException) as error:
-            raise GenerationError(
-                f"the endpoint cannot be reached: {error}",
-                fix="check its URL, and that it runs",
-            ) from error
-
-    def _hidden(self, text: str) -> str:
-        """An endpoint may quote the key that it refuses; we do not."""
-        key = self._options.key
-        return text.replace(key, "***") if key else text
+        return self._client.ask(
+            "/completions", body, read=writing.read, tokens=len(prompt) + max_tokens
+        )
 
 
-def _read_events(response: http.client.HTTPResponse) -> Iterator[dict[str, Any]]:
-    """Parse server-sent events, or one JSON value where streaming is not offered."""
-    if response.headers.get_content_type() != "text/event-stream":
-        yield _parse(response.read())
-        return
-    for line in response:
-        field, _, value = line.partition(b":")
-        if field.strip() != b"data":
-            continue
-        if value.strip() == b"[DONE]":
-            return
-        yield _parse(value)
-    raise GenerationError(
-        "the endpoint's answer broke off", fix="try again, or see its own log"
+def open_completions_endpoint(
+    remote: RemoteModel, folder: ModelFolder
+) -> CompletionsEndpoint:
+    """The engine for a model of this folder's make behind an endpoint.
+
+    Raises:
+        ConfigError: The key may not be sent there.
+    """
+    client = EndpointClient(remote, secret=find_key(remote))
+    return CompletionsEndpoint(client, folder)
+
+
+def build(model: ModelFolder, options: EngineOptions) -> CompletionsEndpoint:
+    """Entry point `openai`: the endpoint stands in the options.
+
+    Raises:
+        ConfigError: They name no endpoint, or the key may not be sent there.
+    """
+    if not options.url:
+        raise ConfigError(
+            "the endpoint's URL is missing",
+            fix="give its root, such as http://localhost:8000/v1",
+            where="url",
+        )
+    named = parse_remote(f"{options.url}#{options.remote_model or model.name}")
+    settings = replace(
+        named.settings,
+        route="completions",
+        tokenizer=str(model.path),
+        token_seconds=options.timeout_seconds,
     )
-
-
-def _parse(raw: bytes) -> dict[str, Any]:
-    try:
-        value = json.loads(raw)
-    except ValueError as error:
-        raise GenerationError(
-            f"the endpoint sent no JSON: {error}",
-            fix="check that the URL is the root of an OpenAI-compatible API",
-        ) from error
-    if not isinstance(value, dict) or "error" in value or "choices" not in value:
-        detail = json.dumps(value)[:_DETAIL_CHARACTERS]
-        raise GenerationError(
-            f"the endpoint sent no completion: {detail}",
-            fix="check that the URL is the root of an OpenAI-compatible API",
-        )
-    return value
-
-
-def build(model: ModelFolder, options: EngineOptions) -> EndpointEngine:
-    """Entry point `openai`."""
-    return EndpointEngine(model, options)
+    remote = replace(named, settings=settings)
+    secret = checked(Secret(options.key), remote) if options.key else find_key(remote)
+    return CompletionsEndpoint(EndpointClient(remote, secret=secret), model)

@@ -99,10 +99,11 @@ class OpenVinoEngine(FolderEngine):
             max_new_tokens=max_tokens, do_sample=False, apply_chat_template=False
         )
         settings.stop_token_ids = set(self._ends)
+        settings.logprobs = 1  # without it the sum of log probabilities stays 0
         with self._lock:
             streamer = _Streamer(TextStream(self._tokenizer, on_text), self._ends)
             try:
-                self._pipeline.generate(inputs, settings, streamer)
+                made = self._pipeline.generate(inputs, settings, streamer)
             except RuntimeError as error:
                 raise GenerationError(
                     f"OpenVINO failed: {last_line(error)}",
@@ -110,7 +111,9 @@ class OpenVinoEngine(FolderEngine):
                 ) from error
             if streamer.failure is not None:
                 raise streamer.failure
-            return streamer.stream.finish(prompt_tokens=len(prompt))
+            return streamer.stream.finish(
+                prompt_tokens=len(prompt), logprob=float(made.scores[0])
+            )
 
 
 class _Streamer(openvino_genai.StreamerBase):

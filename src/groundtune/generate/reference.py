@@ -67,6 +67,7 @@ class TransformersEngine(FolderEngine):
         torch = self._torch
         stream = TextStream(self._tokenizer, on_text)
         ids, past = torch.tensor([list(prompt)]), None
+        logprob = 0.0
         try:
             with torch.inference_mode():
                 for _ in range(max_tokens):
@@ -76,7 +77,9 @@ class TransformersEngine(FolderEngine):
                         use_cache=True,
                         logits_to_keep=1,
                     )
-                    token = int(out.logits[0, -1].argmax())
+                    logits_V = out.logits[0, -1].float()
+                    token = int(logits_V.argmax())
+                    logprob += float(logits_V[token] - logits_V.logsumexp(0))
                     if token in self._ends:
                         break
                     stream.add(token)
@@ -85,7 +88,7 @@ class TransformersEngine(FolderEngine):
             raise GenerationError(
                 f"transformers failed: {error}", fix="use a shorter prompt"
             ) from error
-        return stream.finish(prompt_tokens=len(prompt))
+        return stream.finish(prompt_tokens=len(prompt), logprob=logprob)
 
 
 def build(model: ModelFolder, options: EngineOptions) -> TransformersEngine:

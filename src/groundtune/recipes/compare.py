@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from groundtune.config.compare import CompareSettings
 from groundtune.core.errors import ConfigError, DataError
 from groundtune.core.protocols import silent
+from groundtune.recipes.comparison.elsewhere import made_with, without_training
 from groundtune.recipes.comparison.notice import after_retrieval, before_training
 from groundtune.recipes.comparison.plan import Plan
 from groundtune.recipes.comparison.prepare import (
@@ -24,7 +25,6 @@ from groundtune.recipes.comparison.prepare import (
 from groundtune.recipes.ingest import ingest
 from groundtune.recipes.report import report, write_html
 from groundtune.store.files import write_json, write_lock
-from groundtune.store.models import open_model
 from groundtune.store.run import RunFolder
 
 if TYPE_CHECKING:
@@ -72,8 +72,9 @@ def compare(  # the command line's options, one for one
         test: to measure on.
         docs: Files and folders to answer from, indexed into the run folder; or
         kb: a knowledge base that stands.
-        model: Generator: catalog name, folder or hub id.
-        embedder: For `docs`: catalog name, folder or hub id.
+        model: Generator: catalog name, folder, hub id, or `URL#NAME`, of which plain
+            and rag are measured.
+        embedder: For `docs`: catalog name, folder, hub id or `URL#NAME`.
         limit: Most test cases.
         arms: Arms to measure, all four if not given.
         seed: Of every draw.
@@ -108,8 +109,9 @@ def compare(  # the command line's options, one for one
     )
 
     # 1) Check everything that can be wrong before any time is spent.
-    generator = open_model(model, kind="generator", progress=progress)
-    embedding = open_model(embedder, kind="embedder", progress=progress)
+    chosen = without_training(chosen, model, tell=tell)
+    generator = made_with(model, kind="generator", progress=progress)
+    embedding = made_with(embedder, kind="embedder", progress=progress)
     prepared = prepare(sources, chosen)
     made_of = describe(
         prepared, sources, chosen, generator=generator, embedder=embedding

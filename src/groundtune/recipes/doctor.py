@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from groundtune.store.models import ModelFolder
 
 TASKS = (*LABELLED_TASKS, "qa")
-_GUESSED = ("classification", "ner", "translation", "support", "qa")
+_GUESSED = ("classification", "ner", "translation", "support", "summarization", "qa")
 """Tasks that a file is tried for; sentiment is read as classification is."""
-_WRITTEN = frozenset({"translation", "support", "qa"})
+_WRITTEN = frozenset({"translation", "support", "summarization", "qa"})
 """Tasks whose base model writes."""
 _FRAME_TOKENS = 2
 """What an encoder puts around a text."""

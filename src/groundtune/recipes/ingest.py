@@ -178,18 +178,18 @@ def store(
 def open_embedding_model(
     model: str | Embedder, *, progress: Progress = silent
 ) -> Embedder:
-    """Open an embedding model by name or folder; one that is open is passed through.
+    """Open an embedding model by name, folder or `URL#NAME`; an open one stays itself.
 
     Raises:
         ModelLoadError: The model cannot be opened.
+        ConfigError: The name of a model behind an endpoint is wrong.
         DownloadError: The model is not here and cannot be fetched.
     """
-    from groundtune.retrieve.embed import open_embedder
-    from groundtune.store.models import open_model
+    from groundtune.retrieve.embed import open_named_embedder
 
     if not isinstance(model, str):
         return model
-    return open_embedder(open_model(model, kind="embedder", progress=progress))
+    return open_named_embedder(model, progress=progress)
 
 
 def _unfinished(files: Sequence[SourceFile], kb: Path) -> list[SourceFile]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from groundtune.config.retrieval import RetrievalSettings
 from groundtune.core.errors import ConfigError
 from groundtune.core.fingerprint import fingerprint
 from groundtune.core.protocols import silent
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from groundtune.config.retrieval import RetrievalSettings
     from groundtune.core.protocols import Embedder, Progress
     from groundtune.recipes.optimization.judge import Judge, Query
     from groundtune.retrieve.index import KnowledgeBase
@@ -51,6 +51,8 @@ FOLDER = "optimize"
 
 _K = (1, 2, 3, 4, 5, 6, 8, 10)
 _MMR = (None, 0.5, 0.7, 0.9)
+_EXPAND = ("none", "parts", "feedback")
+_CENTRE = (0, 1, 2)
 _WIDEN = ("none", "neighbours", "section")
 _SHOWN_SLACK = 1.1
 """How much more than now a question may be shown: equal splits differ by so much."""
@@ -95,7 +97,7 @@ def optimize(
     embedder: str | Embedder = DEFAULT_EMBEDDER,
     sizes: Sequence[int] = (),
     rerank: str = "",
-    trials: int = 40,
+    trials: int = 60,
     limit: int = 300,
     seed: int = 0,
     progress: Progress = silent,
@@ -253,7 +255,11 @@ class _Search:
 
     def _baselines(self) -> dict[str, RetrievalSettings]:
         """What stands now, and each single retriever without any addition."""
-        alone = replace(self.start, mmr=None, widen="none", rerank="")
+        alone = RetrievalSettings(
+            k=self.start.k,
+            alpha=self.start.alpha,
+            candidates=self.start.candidates,
+        )
         return {
             "default": self.start,
             "bm25": replace(alone, mode="bm25"),
@@ -264,13 +270,22 @@ class _Search:
         rerankers = tuple(dict.fromkeys(("", self.start.rerank, self.rerank)))
         if self.ranks_documents:
             # Documents are ranked to a fixed depth: what is shown of them is not.
-            return Space(start=self.start, size=self.sizes, mmr=_MMR, rerank=rerankers)
+            return Space(
+                start=self.start,
+                size=self.sizes,
+                mmr=_MMR,
+                expand=_EXPAND,
+                rerank=rerankers,
+            )
         return Space(
             start=self.start,
             size=self.sizes,
             k=_K,
             widen=_WIDEN,
             mmr=_MMR,
+            expand=_EXPAND,
+            dedupe=(False, True),
+            centre=_CENTRE,
             rerank=rerankers,
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, cast
 
+from groundtune.augment.summaries import SUMMARIZE, TELL_OF_TOPIC
 from groundtune.augment.texts import (
     REPLY_TO_CUSTOMER,
     language_name,
@@ -15,17 +16,17 @@ from groundtune.data.labelled import read_labelled
 from groundtune.data.languages import guess_language
 from groundtune.data.stratify import split_stratified
 from groundtune.recipes.writing import in_hashed_order, text_case
-from groundtune.tasks import translation
+from groundtune.tasks import summarization, translation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from groundtune.core.values import SupportCase
+    from groundtune.core.values import SummaryCase, SupportCase
     from groundtune.data.labelled import LabelledData
     from groundtune.tune.text_examples import TextCase
 
-    Case = TranslationCase | SupportCase
+    Case = TranslationCase | SupportCase | SummaryCase
 
 _DEV_SHARE = 0.1
 _DEV_CASES = 200
@@ -125,6 +126,8 @@ def few(
 
 def instruction_for(data: LabelledData) -> str:
     """What the model is told to do; languages are named where they are known."""
+    if data.task == summarization.NAME:
+        return SUMMARIZE if "document" in data.roles else TELL_OF_TOPIC
     if data.task != translation.NAME:
         return REPLY_TO_CUSTOMER
     cases = [case for case in data.cases if isinstance(case, TranslationCase)]

@@ -1,12 +1,12 @@
-"""The jobs `tune translation` and `tune support`.
+"""The jobs `tune translation`, `tune support` and `tune summarization`.
 
-Texts with their translations, or conversations with their replies in; a fine-tuned
-generator and its score beside what needs no training out.
+Texts with their translations, conversations with their replies, or documents with their
+summaries in; a fine-tuned generator and its score beside what needs no training out.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -14,10 +14,15 @@ from groundtune.config.changes import changed
 from groundtune.config.writing import WRITING, within_budget
 from groundtune.core.errors import ConfigError
 from groundtune.core.protocols import silent
-from groundtune.measure.texts import text_gain, text_report
 from groundtune.recipes.ask import DEFAULT_GENERATOR
-from groundtune.recipes.ingest import DEFAULT_EMBEDDER, open_embedding_model
+from groundtune.recipes.ingest import DEFAULT_EMBEDDER
 from groundtune.recipes.ranks import run_in_ranks
+from groundtune.recipes.text_baselines import (
+    PLAIN,
+    asked_plainly,
+    free_answers,
+    with_shots,
+)
 from groundtune.recipes.text_sides import TextFiles, few, sides_of
 from groundtune.recipes.tuning_page.history import training_history
 from groundtune.recipes.writing import (
@@ -26,13 +31,17 @@ from groundtune.recipes.writing import (
     answered,
     train_text_model,
 )
-from groundtune.recipes.written_page import asked_text, present_texts
+from groundtune.recipes.written_measures import (
+    PRIMARY,
+    gained,
+    measured,
+    measures_of,
+)
+from groundtune.recipes.written_page import present_texts
 from groundtune.store.files import write_lock
 from groundtune.store.models import open_model
 from groundtune.store.tuned import check_place
-from groundtune.systems.memory import nearest_answers
 from groundtune.systems.writer import WRITTEN_TASKS, tuned_writer_spec
-from groundtune.tasks import support, translation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -41,16 +50,6 @@ if TYPE_CHECKING:
     from groundtune.core.protocols import Progress
     from groundtune.store.models import ModelFolder
     from groundtune.tune.text_examples import TextCase
-
-MEMORY = {translation.NAME: "translation memory", support.NAME: "nearest question"}
-"""What the answer of the most similar training case is called, by task."""
-PLAIN = "plain"
-
-_PRIMARY = {
-    translation.NAME: translation.PRIMARY_MEASURE,
-    support.NAME: support.PRIMARY_MEASURE,
-}
-_MEASURES = ("bleu", "chrf")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,11 +69,15 @@ class TextReport:
     rows_left_out: int
     """Training rows that are too long: an answer is never cut."""
     measures: dict[str, dict[str, Any]]
-    """BLEU and chrF of `tuned`, `plain` and the memory, by system."""
+    """Of `tuned`, `plain` and what needs no model, by system: BLEU and chrF, or ROUGE
+    for summaries."""
     gains: dict[str, dict[str, float | int]]
     """By measure, how much higher `tuned` scores than `plain` on the same cases."""
     written: dict[str, dict[str, float | int]]
     """By system: new tokens, answers ended by the bound, and without room to ask."""
+    plain_prompts: dict[str, float] = field(default_factory=dict[str, float])
+    """Where `plain` was asked in several ways: what each scored on dev cases. The best
+    is the one asked."""
 
 
 def tune_generator_on_texts(
@@ -101,7 +104,7 @@ def tune_generator_on_texts(
     """Fine-tune a generator to write, and score it on cases it did not see.
 
     Args:
-        task: `translation` or `support`.
+        task: `translation`, `support` or `summarization`.
         train: Cases to learn from, in any format of `data.labelled`.
         out: Folder of the tuned model; interrupted work is gone on with.
         dev: Cases that choose the best weights; some of `train` if not given.
@@ -163,12 +166,12 @@ def tune_generator_on_texts(
         cases = few(sides.test or sides.dev, limit=limit, seed=seed)
         if not cases:
             return _report(job, model, record)
-        said = _answers(
+        said, tried = _answers(
             job, cases, basis=basis, embedder=embedder, runtime=runtime, tell=progress
         )
         report = _scored(job, model, record, cases, said, basis=basis)
         _present(job, model, record, cases, said, basis=basis)
-    return report
+    return replace(report, plain_prompts=tried)
 
 
 def _answers(
@@ -179,25 +182,28 @@ def _answers(
     embedder: str,
     runtime: str,
     tell: Progress,
-) -> dict[str, Answered]:
-    """What each system says to the cases: tuned, plain and the memory."""
+) -> tuple[dict[str, Answered], dict[str, float]]:
+    """What each system says to the cases: tuned, plain, and what needs no model.
+
+    With it the ways in which plain was asked on dev cases, and how they did.
+    """
     folder = Path(job.out) / "evaluation"
     tuned = tuned_writer_spec(job.out, runtime=runtime)
+    plain = replace(tuned, name=PLAIN, model=job.base)
+    way, tried = asked_plainly(job, plain, folder=folder, progress=tell)
+    asked = [with_shots(case, way) for case in cases]
     said = {
         spec.name: answered(
-            spec, cases, log=folder / f"{basis}-{spec.name}.jsonl", progress=tell
+            spec, its, log=folder / f"{basis}-{spec.name}.jsonl", progress=tell
         )
-        for spec in (tuned, replace(tuned, name=PLAIN, model=job.base))
+        for spec, its in (
+            (tuned, cases),
+            (replace(plain, instruction=way.instruction), asked),
+        )
     }
-    tell("searching the most similar cases", 0, None)
-    copied = nearest_answers(
-        [asked_text(case) for case in cases],
-        known=[asked_text(case) for case in job.train],
-        answers=[case.target for case in job.train],
-        embedder=open_embedding_model(embedder, progress=tell),
-    )
-    said[MEMORY[job.task]] = Answered(copied, cut=0, failed=0, tokens=0, seconds=0.0)
-    return said
+    free = free_answers(job, cases, embedder=embedder, progress=tell)
+    said[free.name] = Answered(free.texts, cut=0, failed=0, tokens=0, seconds=0.0)
+    return said, dict(tried)
 
 
 def _scored(
@@ -209,14 +215,16 @@ def _scored(
     *,
     basis: str,
 ) -> TextReport:
-    references = [case.target for case in cases]
+    references = [case.accepted for case in cases]
     groups = [case.group or case.id for case in cases]
     measures = {
-        name: text_report(one.texts, references, groups=groups, seed=job.seed).to_json()
+        name: measured(
+            job.task, one.texts, references, groups=groups, seed=job.seed
+        ).to_json()
         for name, one in said.items()
     }
     gains = {
-        measure: text_gain(
+        measure: gained(
             said["tuned"].texts,
             said[PLAIN].texts,
             references,
@@ -224,18 +232,18 @@ def _scored(
             groups=groups,
             seed=job.seed,
         ).to_json()
-        for measure in _MEASURES
+        for measure in measures_of(job.task)
     }
     report = _report(job, model, record)
     return replace(
         report,
-        **{basis: measures["tuned"][_PRIMARY[job.task]]},
+        **{basis: measures["tuned"][PRIMARY[job.task]]},
         measures=measures,
         gains=gains,
         written={
             name: {"tokens": one.tokens, "cut": one.cut, "failed": one.failed}
             for name, one in said.items()
-            if name != MEMORY[job.task]
+            if name in {"tuned", PLAIN}
         },
     )
 
@@ -277,7 +285,7 @@ def _present(
     present_texts(
         Path(job.out),
         task=job.task,
-        measure=_PRIMARY[job.task],
+        measure=PRIMARY[job.task],
         train=job.train,
         test=cases,
         predicted=said["tuned"].texts,

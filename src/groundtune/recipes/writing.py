@@ -18,13 +18,13 @@ from groundtune.augment.texts import TEXT_PROMPT_VERSION, TextPromptBuilder
 from groundtune.config.writing import LONGEST_ROW, MOST_LEFT_OUT, MOST_NEW_TOKENS
 from groundtune.core.errors import DataError
 from groundtune.core.fingerprint import fingerprint
-from groundtune.core.values import TranslationCase
+from groundtune.core.values import SummaryCase, TranslationCase
 from groundtune.recipes.child import run_in_child
 from groundtune.store.files import JsonLinesLog, read_json, read_json_lines
 from groundtune.store.models import MANIFEST, open_model
 from groundtune.store.tuned import checkpoint_folder, finished
 from groundtune.systems.writer import Reply, Writer
-from groundtune.tasks import support, translation
+from groundtune.tasks import summarization, support, translation
 from groundtune.tune import attention
 from groundtune.tune.dataset import pack_examples
 from groundtune.tune.distributed import team
@@ -77,8 +77,11 @@ class TextJob:
         return fingerprint({**parts, "prompts": TEXT_PROMPT_VERSION})
 
 
-def text_case(case: TranslationCase | SupportCase) -> TextCase:
+def text_case(case: TranslationCase | SupportCase | SummaryCase) -> TextCase:
     """What a case shows and what it wants to be said."""
+    if isinstance(case, SummaryCase):
+        shown, said = summarization.history(case), summarization.target(case)
+        return TextCase(case.id, shown, said, case.group, case.summaries[1:])
     if isinstance(case, TranslationCase):
         shown, said = translation.history(case), translation.target(case)
     else:

@@ -37,12 +37,12 @@ def present_texts(
     basis: Literal["test", "dev"] = "test",
     seed: int = 0,
 ) -> TunedModel:
-    """Write the page and the card of a model for `translation` or `support`.
+    """Write the page and the card of a model for a task that writes.
 
     Args:
         folder: The model's own; its name is the model's.
-        task: `translation` or `support`.
-        measure: The primary one, `bleu` or `chrf`.
+        task: One of `systems.writer.WRITTEN_TASKS`.
+        measure: The primary one, such as `bleu`.
         train: What it learnt from.
         test: At least one case that it did not see.
         predicted: What it writes to each of `test`.
@@ -72,7 +72,7 @@ def present_texts(
         task=task,
         measure=measure,
         asked=[asked_text(case) for case in test],
-        references=[case.target for case in test],
+        references=[case.accepted for case in test],
         predicted=predicted,
         ids=[case.id for case in test],
         groups=[case.group or case.id for case in test],

@@ -1,4 +1,4 @@
-"""`predict` for models that write: a translation or a reply to every row of a file."""
+"""`predict` for models that write: a translation, a reply or a summary to each row."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from groundtune.data.rows import RowError
 from groundtune.recipes.predict import PredictReport, read_rows
 from groundtune.store.files import write_atomic
 from groundtune.systems.writer import Writer, tuned_writer_spec
-from groundtune.tasks import translation
+from groundtune.tasks import support
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,11 +27,13 @@ _BATCH = 128
 _READ_AS = {
     "translation": ("source", "text"),
     "support": ("messages", "instruction", "text"),
+    "summarization": ("document", "query", "text"),
 }
 """Roles that a column may have, by task: the first that is found is read."""
 _LIKE = {
     "translation": '{"source": "..."}',
     "support": '{"messages": [{"role": "user", "content": "..."}]}',
+    "summarization": '{"document": "..."}',
 }
 
 
@@ -48,7 +50,7 @@ def predict_texts(
     """Write to every row of a file; the answers appear as one file, or not at all.
 
     Args:
-        model: Folder that `tune` made for translation or support.
+        model: Folder that `tune` made for a task that writes.
         source: JSON Lines, a JSON array, CSV, TSV or Parquet.
         out: JSON Lines file to write: each row's fields and `prediction`.
         column: Holds the text, or the messages; found by its name if not given. A
@@ -120,7 +122,7 @@ def _turns(row: Row, column: str, task: str) -> Sequence[Message]:
     """What a row asks."""
     value = row.fields.get(column)
     is_text = isinstance(value, str) and not value.lstrip().startswith("[")
-    if task != translation.NAME and not is_text:
+    if task == support.NAME and not is_text:
         return turns_before_reply(row, {"messages": column})
     if isinstance(value, str) and value.strip():
         return (Message("user", value),)

@@ -14,7 +14,9 @@ import threading
 from collections import deque
 from typing import TYPE_CHECKING, Any, Literal
 
+from groundtune.config.endpoint import is_remote
 from groundtune.core.errors import ModelLoadError
+from groundtune.core.protocols import silent
 from groundtune.retrieve.bert_graph import BertShape, build_bert, pool, read_weights
 
 if TYPE_CHECKING:
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import openvino as ov
 
-    from groundtune.core.protocols import Tokenizer
+    from groundtune.core.protocols import Embedder, Progress, Tokenizer
     from groundtune.store.models import ModelFolder
 
 MAX_TOKENS = 256
@@ -165,6 +167,39 @@ class OpenVinoEmbedder:
         if "token_type_ids" in self._inputs:
             feed["token_type_ids"] = np.zeros_like(feed["input_ids"])
         return feed
+
+
+def open_named_embedder(
+    spec: str,
+    *,
+    cache: Path | None = None,
+    progress: Progress = silent,
+    offline: bool = False,
+) -> Embedder:
+    """Open an embedding model by folder, catalog name, hub id, or `URL#NAME`.
+
+    Args:
+        spec: As the person named it.
+        cache: Where fetched models are kept; None: the person's cache folder.
+        progress: Told about a download.
+        offline: Fetch no model.
+
+    Raises:
+        ModelLoadError: The model cannot be opened.
+        DownloadError: It is not here and cannot be fetched.
+        ConfigError: The name or a setting of an endpoint is wrong.
+    """
+    from groundtune.store.models import open_model
+
+    if is_remote(spec):
+        from groundtune.retrieve.remote_embed import open_remote_embedder
+
+        return open_remote_embedder(spec)
+    return open_embedder(
+        open_model(
+            spec, kind="embedder", cache=cache, progress=progress, offline=offline
+        )
+    )
 
 
 def open_embedder(

@@ -223,11 +223,22 @@ def to_passage(row: Mapping[str, Any], *, where: str) -> Passage:
     )
 
 
-def to_hit(row: Mapping[str, Any], *, score: float, where: str) -> Hit:
+def to_hit(
+    row: Mapping[str, Any],
+    *,
+    score: float,
+    similarity: float | None = None,
+    where: str,
+) -> Hit:
     """A row as a hit; see `to_passage`.
 
     Raises:
         StoreError: The text is not what was stored.
     """
     passage = to_passage(row, where=where)
-    return Hit(passage=passage, score=score, metadata=json.loads(row["metadata"]))
+    return Hit(
+        passage=passage,
+        score=score,
+        similarity=similarity,
+        metadata=json.loads(row["metadata"]),
+    )

@@ -1,29 +1,38 @@
 """Finding passages: BM25 and vectors, joined by a convex combination.
 
-BM25 comes from the index on disk, similarity from `nearest` and the arithmetic from
+BM25 comes from `word_search`, similarity from `nearest` and the arithmetic from
 `fuse`. What happens to a ranked list is decided here too: a cross-encoder may read the
 best again, near-duplicates may make room, and hits may be widened.
 """
 
 from __future__ import annotations
 
-import math
 import threading
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from groundtune.config.retrieval import RetrievalSettings
 from groundtune.core.errors import StoreError
+from groundtune.retrieve.arrange import by_position, centred, without_repeats
 from groundtune.retrieve.catalogue import Catalogue
 from groundtune.retrieve.durable import engine_errors
+from groundtune.retrieve.expand import (
+    FEEDBACK_HITS,
+    FEEDBACK_WEIGHT,
+    feedback_words,
+    joined_by_best,
+    joined_by_weight,
+    parts_of,
+)
 from groundtune.retrieve.fuse import convex, diversify
 from groundtune.retrieve.nearest import ExactVectors, IndexedVectors
 from groundtune.retrieve.query_adapter import load_query_adapter
-from groundtune.retrieve.schema import HIT_COLUMNS, TERMS, to_hit
+from groundtune.retrieve.schema import HIT_COLUMNS, to_hit
 from groundtune.retrieve.stamp import check_embedder
 from groundtune.retrieve.vector_index import EXACT_LIMIT, read_vector_index
 from groundtune.retrieve.widen import widen_hits
+from groundtune.retrieve.word_search import WordSearch, languages_of
 from groundtune.retrieve.words import terms
 
 if TYPE_CHECKING:
@@ -46,12 +55,20 @@ if TYPE_CHECKING:
     Scores = Mapping[int, float]
 
 _THREADS = 4
-_SPARE = 32
-"""Passages that the engine is asked for beyond those needed, to see where ties end."""
 _KEPT = 512
 """Queries whose hits are remembered."""
+_SPARE_HITS = 3
+"""Times `k` that are read where repeats are dropped."""
 _RERANKED = 50
 """Candidates that a cross-encoder reads."""
+
+
+class _Ranked(NamedTuple):
+    """The candidates of one query, by row."""
+
+    scores: Scores
+    similarity: Scores
+    """Cosines; empty where vectors were not compared."""
 
 
 class HybridRetriever:
@@ -114,7 +131,11 @@ class HybridRetriever:
             self._vectors = ExactVectors(
                 self._table, dim=embedder.dim, where=self._path
             )
-        self._languages = self._read_languages()
+        self._languages = languages_of(self._table, where=self._path)
+        if self._count:
+            self._words = WordSearch(
+                self._table, self._vectors, languages=self._languages, where=self._path
+            )
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="search")
         self._known: OrderedDict[tuple[str, int, Filter | None], list[Hit]]
         self._known = OrderedDict()
@@ -157,27 +178,90 @@ class HybridRetriever:
                     self._known.popitem(last=False)
         return [list(found[query] or ()) for query in queries]
 
+    def likeness(self, text: str, others: Sequence[str]) -> list[float]:
+        """See `Comparer.likeness`."""
+        if not others:
+            return []
+        first_D, *rest = self._embedder.encode([text, *others])
+        return [float(first_D @ other_D) for other_D in rest]
+
     def _search(
         self, queries: list[str], *, k: int, only: Restriction | None
     ) -> list[list[Hit]]:
+        wanted = max(k, self.settings.candidates)
+        if self.settings.expand == "parts":
+            return self._search_parts(queries, k=k, wanted=wanted, only=only)
+        ranked = self._rank(queries, wanted=wanted, only=only)
+        if self.settings.expand == "feedback":
+            ranked = self._with_feedback(queries, ranked, wanted=wanted, only=only)
+        return [
+            self._finish(query, found, k=k)
+            for query, found in zip(queries, ranked, strict=True)
+        ]
+
+    def _search_parts(
+        self, queries: list[str], *, k: int, wanted: int, only: Restriction | None
+    ) -> list[list[Hit]]:
+        """Each query and its parts; a passage counts by the one it fits best."""
+        variants = [[query, *parts_of(query)] for query in queries]
+        flat = [one for some in variants for one in some]
+        ranked = iter(self._rank(flat, wanted=wanted, only=only))
+        found: list[list[Hit]] = []
+        for query, some in zip(queries, variants, strict=True):
+            mine = [next(ranked) for _ in some]
+            joined = _Ranked(
+                joined_by_best([one.scores for one in mine]),
+                joined_by_best([one.similarity for one in mine]),
+            )
+            found.append(self._finish(query, joined, k=k))
+        return found
+
+    def _with_feedback(
+        self,
+        queries: list[str],
+        ranked: list[_Ranked],
+        *,
+        wanted: int,
+        only: Restriction | None,
+    ) -> list[_Ranked]:
+        """What was ranked, joined with a search for words of the first hits."""
+        longer: list[str] = []
+        for query, found in zip(queries, ranked, strict=True):
+            best = sorted(found.scores, key=lambda row: (-found.scores[row], row))
+            texts = [
+                terms(hit.passage.text, self._languages).split()
+                for hit in self._read(best[:FEEDBACK_HITS], found)
+            ]
+            added = feedback_words(terms(query, self._languages).split(), texts)
+            longer.append(" ".join([query, *added]))
+        again = self._rank(longer, wanted=wanted, only=only)
+        return [
+            first._replace(
+                scores=joined_by_weight(
+                    first.scores, second.scores, weight=FEEDBACK_WEIGHT
+                ),
+                similarity={**second.similarity, **first.similarity},
+            )
+            for first, second in zip(ranked, again, strict=True)
+        ]
+
+    def _rank(
+        self, queries: list[str], *, wanted: int, only: Restriction | None
+    ) -> list[_Ranked]:
+        """The candidates of each query, scored."""
         settings = self.settings
-        wanted = max(k, settings.candidates)
         words: list[Future[dict[int, float]]] = []
         if settings.mode != "dense":
             # While these read the disk, the queries are embedded.
-            words = [self._pool.submit(self._bm25, q, wanted, only) for q in queries]
+            best = self._words.best
+            words = [self._pool.submit(best, q, wanted, only) for q in queries]
         if settings.mode == "bm25":
-            ranked: list[Scores] = [future.result() for future in words]
-        else:
-            ranked = [
-                self._fused(
-                    vector_D, words[number] if words else None, wanted=wanted, only=only
-                )
-                for number, vector_D in enumerate(self._embed(queries))
-            ]
+            return [_Ranked(future.result(), {}) for future in words]
         return [
-            self._finish(query, scores, k=k)
-            for query, scores in zip(queries, ranked, strict=True)
+            self._fused(
+                vector_D, words[number] if words else None, wanted=wanted, only=only
+            )
+            for number, vector_D in enumerate(self._embed(queries))
         ]
 
     def _embed(self, queries: list[str]) -> Floats | Sequence[Floats]:
@@ -196,25 +280,27 @@ class HybridRetriever:
         *,
         wanted: int,
         only: Restriction | None,
-    ) -> Scores:
-        """Score of each candidate, by row."""
+    ) -> _Ranked:
+        """Score of each candidate."""
         compared = self._vectors.compare(vector_D)
         rows = {*compared.nearest(wanted, only=only)}
         if words is None:
-            return compared.of(rows)
+            dense = compared.of(rows)
+            return _Ranked(dense, dense)
         by_words = words.result()
         dense = compared.of(rows.union(by_words))
-        return convex(
+        scores = convex(
             dense, by_words, alpha=self.settings.alpha, typical=compared.typical
         )
+        return _Ranked(scores, dense)
 
-    def _finish(self, query: str, scores: Scores, *, k: int) -> list[Hit]:
+    def _finish(self, query: str, found: _Ranked, *, k: int) -> list[Hit]:
         """The `k` hits that a ranked list ends in."""
-        settings = self.settings
+        settings, scores = self.settings, found.scores
         order = sorted(scores, key=lambda row: (-scores[row], row))
         if self._reranker is not None:
             order = order[: max(k, _RERANKED)]
-            read = [hit.passage for hit in self._read(order, scores)]
+            read = [hit.passage for hit in self._read(order, found)]
             scores = dict(zip(order, self._reranker.score(query, read), strict=True))
             order.sort(key=lambda row: (-scores[row], row))
         if settings.mmr is not None and order:
@@ -223,68 +309,31 @@ class HybridRetriever:
                 relevance, self._vectors.take(order), k=k, weight=settings.mmr
             )
             order = [order[place] for place in places]
-        hits = self._read(order[:k], scores)
+        # Of more than are wanted, where some of them may go.
+        spare = order[: _SPARE_HITS * k if settings.dedupe else k]
+        hits = self._read(spare, found._replace(scores=scores))
+        if settings.dedupe:
+            hits = without_repeats(hits)[:k]
         if settings.mmr is None:
             hits.sort(key=lambda hit: (-hit.score, hit.passage.id))
-        return widen_hits(self._kb, hits, how=settings.widen)
+        hits = widen_hits(self._kb, hits, how=settings.widen)
+        if settings.centre:
+            hits = centred(hits, query, sentences=settings.centre)
+        return by_position(hits) if settings.order == "position" else hits
 
-    def _bm25(
-        self, query: str, limit: int, only: Restriction | None
-    ) -> dict[int, float]:
-        """The best `limit` passages by words, by row; ties go to the lower row."""
-        # Each word counts once: that somebody says it twice makes it no better a sign.
-        text = " ".join(dict.fromkeys(terms(query, self._languages).split()))
-        if not text:
-            return {}
-        asked = limit + _SPARE
-        if only is not None and not only.is_narrow:
-            asked = math.ceil(asked / only.share)
-        while True:
-            found, last = self._match(text, asked, only)
-            kept = sorted(found, key=lambda row: (-found[row], row))[:limit]
-            # Which of equal passages comes last is the engine's own affair: where a
-            # tie reaches the end of its list, ask for more.
-            is_enough = len(kept) == limit and found[kept[-1]] > last
-            if is_enough or last == -math.inf:
-                return {row: found[row] for row in kept}
-            asked *= 4
-
-    def _match(
-        self, text: str, limit: int, only: Restriction | None
-    ) -> tuple[dict[int, float], float]:
-        """Allowed passages among the engine's best, and the score of its last one.
-
-        That is minus infinity if these are all that have any of the words.
-        """
-        from lancedb import query as fulltext
-
-        match: Any = fulltext.MatchQuery  # its stub asks for what has a default
-        columns = ["_score"]
-        query = self._table.search(match(text, TERMS), query_type="fts").limit(limit)
-        if only is not None and only.is_narrow:
-            query = query.where(only.expression())
-        elif only is not None:
-            columns.append("key")
-        with engine_errors(self._path):
-            rows = query.select(columns).with_row_id(True).to_arrow()  # noqa: FBT003 (their signature)
-        addresses: list[int] = rows.column("_rowid").to_pylist()
-        scores: list[float] = rows.column("_score").to_pylist()
-        last = min(scores) if len(scores) == limit else -math.inf
-        pairs = zip(addresses, scores, strict=True)
-        if len(columns) > 1 and only is not None:
-            keys = rows.column("key").to_pylist()
-            chosen = zip(pairs, keys, strict=True)
-            pairs = (pair for pair, key in chosen if key in only.keys)
-        return {self._vectors.row_of(address): s for address, s in pairs}, last
-
-    def _read(self, rows: Sequence[int], scores: Scores) -> list[Hit]:
+    def _read(self, rows: Sequence[int], ranked: _Ranked) -> list[Hit]:
         """Hits in this order, each checked against its hash."""
         if not rows:
             return []
         where = str(self._path)
         found = self._vectors.held(rows) or self._stored(rows)
         return [
-            to_hit(fields, score=scores[row], where=where)
+            to_hit(
+                fields,
+                score=ranked.scores[row],
+                similarity=ranked.similarity.get(row),
+                where=where,
+            )
             for row, fields in zip(rows, found, strict=True)
         ]
 
@@ -302,15 +351,6 @@ class HybridRetriever:
                 where=str(self._path),
             )
         return [by_address[address] for address in addresses]
-
-    def _read_languages(self) -> list[str]:
-        """Languages by which passages were stemmed."""
-        import pyarrow.compute as pc
-
-        with engine_errors(self._path):
-            rows = self._table.search().select(["lang"]).to_arrow()
-        distinct: Any = pc
-        return sorted(distinct.unique(rows.column("lang")).to_pylist())
 
 
 def _open_reranker(settings: RetrievalSettings) -> CrossEncoder | None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
+from groundtune.config.endpoint import is_remote
 from groundtune.core.errors import DataError, DownloadError, ModelLoadError
 from groundtune.core.fingerprint import file_sha256
 from groundtune.core.protocols import silent
@@ -98,6 +99,11 @@ def open_model(
         DownloadError: It is not here and could not be fetched as pinned.
         StoreError: The cache cannot be written.
     """
+    if is_remote(spec):
+        raise ModelLoadError(
+            "a model behind an endpoint has no weights on this machine",
+            fix="name a model folder here: endpoints serve ask, compare and the like",
+        )
     root = cache or default_cache()
     path = Path(spec).expanduser()
     if path.is_dir():

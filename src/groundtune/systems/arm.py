@@ -11,15 +11,17 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from groundtune.core.protocols import ChatEngine, Comparer
 from groundtune.core.values import Answer, Timing
-from groundtune.generate.citations import ground
+from groundtune.generate.citations import CHECK, ground
+from groundtune.generate.echo import without_echo
 from groundtune.tasks.qa import MAX_ANSWER_TOKENS, is_abstention
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from groundtune.augment.prompt import PromptBuilder, PromptStyle
-    from groundtune.core.protocols import Engine, Retriever
+    from groundtune.augment.prompt import Prompt, PromptBuilder, PromptStyle
+    from groundtune.core.protocols import Engine, Generation, Retriever
     from groundtune.core.values import Hit, QaCase
 
 _NOT_FOUND = "the documents hold nothing on this"
@@ -44,6 +46,11 @@ class Retrieved:
     def find(self, case: QaCase) -> list[Hit]:
         """See `EvidenceSource.find`."""
         return self.retriever.search(case.question, k=self.k)
+
+    def likeness(self, text: str, others: Sequence[str]) -> list[float]:
+        """See `Comparer.likeness`; nothing where the retriever cannot tell."""
+        one = self.retriever
+        return one.likeness(text, others) if isinstance(one, Comparer) else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +87,11 @@ class KnowledgeSystem:
         """As rows name it."""
         return self._name
 
+    def likeness(self, text: str, others: Sequence[str]) -> list[float]:
+        """See `Comparer.likeness`; nothing where there is no retriever."""
+        source = self._evidence
+        return source.likeness(text, others) if isinstance(source, Comparer) else []
+
     def with_style(self, style: PromptStyle) -> KnowledgeSystem:
         """The same system told what to do in another way; nothing is loaded again."""
         return KnowledgeSystem(
@@ -107,19 +119,20 @@ class KnowledgeSystem:
             return Answer(text="", abstained=True, reason=_NOT_FOUND, timing=timing)
         budget = self._engine.context_length - self._max_tokens
         prompt = self._builder.build(case.question, hits, budget=budget)
-        made = self._engine.generate(
-            prompt.tokens, max_tokens=self._max_tokens, on_text=on_text
-        )
-        text, citations = made.text.strip(), ()
+        made = self._generate(prompt, on_text)
+        text, citations, unsupported = without_echo(made.text.strip()), (), ()
         abstained = is_abstention(text)
         if prompt.hits and not abstained:
-            text, citations = ground(text, prompt.hits)
+            text, citations, unsupported = ground(text, prompt.hits)
         return Answer(
             text=text,
             citations=citations,
             hits=tuple(hits or ()),
             abstained=abstained,
             reason=_DECLINED if abstained else "",
+            unsupported=unsupported,
+            check=CHECK if prompt.hits and not abstained else "",
+            logprob=made.logprob,
             usage=made.usage,
             timing=Timing(
                 retrieve_ms=retrieve_ms,
@@ -127,3 +140,11 @@ class KnowledgeSystem:
                 total_ms=(time.perf_counter() - start) * 1000,
             ),
         )
+
+    def _generate(
+        self, prompt: Prompt, on_text: Callable[[str], None] | None
+    ) -> Generation:
+        engine, most = self._engine, self._max_tokens
+        if isinstance(engine, ChatEngine):  # it has a template of its own
+            return engine.chat(prompt.messages, max_tokens=most, on_text=on_text)
+        return engine.generate(prompt.tokens, max_tokens=most, on_text=on_text)

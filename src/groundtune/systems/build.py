@@ -18,14 +18,12 @@ from groundtune.augment.prompt import (
 )
 from groundtune.config.retrieval import RetrievalSettings
 from groundtune.core.values import Hit, Passage
-from groundtune.generate.engines import open_engine
-from groundtune.retrieve.embed import open_embedder
+from groundtune.retrieve.embed import open_named_embedder
 from groundtune.retrieve.filter import parse_filter
 from groundtune.retrieve.index import KnowledgeBase
 from groundtune.retrieve.search import HybridRetriever
-from groundtune.store.models import open_model
 from groundtune.systems.arm import Given, KnowledgeSystem, Retrieved
-from groundtune.systems.trained import served_template
+from groundtune.systems.generators import open_generator
 from groundtune.tasks.qa import MAX_ANSWER_TOKENS
 
 if TYPE_CHECKING:
@@ -40,7 +38,7 @@ class SystemSpec:
 
     name: str
     model: str
-    """Generator: a catalog name or a folder."""
+    """Generator: a catalog name, a folder, or `URL#NAME`."""
     style: dict[str, Any]
     """A `PromptStyle` as `dataclasses.asdict` gives it."""
     kb: str = ""
@@ -59,23 +57,22 @@ class SystemSpec:
 
 
 def build_system(spec: SystemSpec) -> KnowledgeSystem:
-    """Load everything that the spec names. Nothing is fetched from the network.
+    """Load everything that the spec names. No model is fetched from the network.
 
     Raises:
         GroundtuneError: A model or the knowledge base cannot be opened.
     """
     cache = Path(spec.cache) if spec.cache else None
-    model = open_model(spec.model, kind="generator", cache=cache, offline=True)
-    template = served_template(model, prompt_version=PROMPT_VERSION)
-    engine = open_engine(model, runtime=spec.runtime)
+    engine, template = open_generator(
+        spec.model, prompt_version=PROMPT_VERSION, runtime=spec.runtime, cache=cache
+    )
     builder = PromptBuilder(template, engine.tokenizer, style=read_style(spec.style))
     evidence: EvidenceSource | None = None
     if spec.given is not None:
         evidence = Given(read_given(spec.given))
     elif spec.kb:
-        folder = open_model(spec.embedder, kind="embedder", cache=cache, offline=True)
         settings = RetrievalSettings(**spec.retrieval)
-        embedder = open_embedder(folder)
+        embedder = open_named_embedder(spec.embedder, cache=cache, offline=True)
         kb = KnowledgeBase.open(Path(spec.kb), embedder=embedder)
         where = parse_filter(spec.where) if spec.where.strip() else None
         retriever = HybridRetriever(kb, embedder, settings, where=where)

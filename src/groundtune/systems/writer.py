@@ -1,4 +1,4 @@
-"""Systems that write: a translation, or a reply to a customer, many cases at once.
+"""Systems that write: a translation, a reply, a summary, many cases at once.
 
 The tuned model and the model as published are the same system with other weights, asked
 with the same instruction.
@@ -14,7 +14,7 @@ from groundtune.core.errors import ModelLoadError
 from groundtune.generate.batches import open_batch_engine
 from groundtune.store.models import open_model
 from groundtune.systems.trained import manifest_of, served_template
-from groundtune.tasks import support, translation
+from groundtune.tasks import summarization, support, translation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from groundtune.core.values import Message
     from groundtune.generate.batches import Written
 
-WRITTEN_TASKS = (translation.NAME, support.NAME)
+WRITTEN_TASKS = (translation.NAME, support.NAME, summarization.NAME)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +87,7 @@ class Writer:
 
 
 def tuned_writer_spec(model: str, *, runtime: str = "openvino") -> WriterSpec:
-    """What a folder of `tune translation` or `tune support` says that it is served as.
+    """What a folder of `tune` for a task that writes says that it is served as.
 
     Raises:
         ModelLoadError: It is no such folder.
@@ -97,8 +97,8 @@ def tuned_writer_spec(model: str, *, runtime: str = "openvino") -> WriterSpec:
     asked = manifest.get("template")
     if manifest.get("task") not in WRITTEN_TASKS or not isinstance(asked, dict):
         raise ModelLoadError(
-            "not a model that was tuned to translate or to reply",
-            fix="give a folder that `groundtune tune translation` or `support` made",
+            f"not a model that was tuned for {', '.join(WRITTEN_TASKS)}",
+            fix="give a folder that `groundtune tune` made for one of them",
             where=str(folder.path),
         )
     return WriterSpec(

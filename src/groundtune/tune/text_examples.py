@@ -27,6 +27,13 @@ class TextCase(NamedTuple):
     target: str
     """What it learns to say."""
     group: str = ""
+    others: tuple[str, ...] = ()
+    """Other wordings that are as right, where several people wrote one each."""
+
+    @property
+    def accepted(self) -> tuple[str, ...]:
+        """All that it may be measured against, the one that is learned first."""
+        return (self.target, *self.others)
 
 
 def text_examples(

@@ -106,7 +106,12 @@ def line_of_token(place: str, index: int, *, is_columns: bool) -> str:
 
 def cells_of(data: LabelledData) -> list[Cell]:
     """Every text of a file, tokens one by one; labels are no texts."""
-    from groundtune.core.values import EntityCase, LabelCase, TranslationCase
+    from groundtune.core.values import (
+        EntityCase,
+        LabelCase,
+        SummaryCase,
+        TranslationCase,
+    )
 
     roles = data.roles
     is_columns = data.format == "conll"
@@ -123,6 +128,13 @@ def cells_of(data: LabelledData) -> list[Cell]:
         elif isinstance(case, TranslationCase):
             found.append(Cell(where, roles["source"], case.source))
             found.append(Cell(where, roles["target"], case.target, is_answer=True))
+        elif isinstance(case, SummaryCase):
+            column = roles.get("document", roles.get("query", ""))
+            found.append(Cell(where, column, case.document or case.query))
+            found += [
+                Cell(where, roles["summary"], text, is_answer=True)
+                for text in case.summaries
+            ]
         else:
             found += [
                 Cell(where, column, turn.content, turn.role == "assistant")

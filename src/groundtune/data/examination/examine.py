@@ -18,6 +18,7 @@ from groundtune.data.examination.repeats import (
     check_repeats,
     items_of,
 )
+from groundtune.data.examination.summaries import check_summaries
 from groundtune.data.examination.translations import check_translations
 from groundtune.data.examination.turns import check_turns
 from groundtune.data.examination.writing import check_writing
@@ -73,6 +74,8 @@ def _by_task(data: LabelledData, *, file: str) -> Iterator[Diagnosis]:
         yield from check_entities(data, file=file)
     elif data.task == "translation":
         yield from check_translations(data, file=file)
+    elif data.task == "summarization":
+        yield from check_summaries(data)
     elif data.task == "support":
         yield from check_turns(data)
         if "intent" in roles:

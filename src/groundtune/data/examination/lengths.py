@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
-from groundtune.core.values import EntityCase, LabelCase, TranslationCase
+from groundtune.core.values import (
+    EntityCase,
+    LabelCase,
+    SummaryCase,
+    TranslationCase,
+)
 from groundtune.data.examination.diagnosis import Diagnosis, Spot
 
 if TYPE_CHECKING:
@@ -22,7 +27,7 @@ _MOST_CUT = 0.01
 _MOST_CUT_TEXTS = 0.3
 _FAR = 8
 """A row so many times as long as the 95th percentile decides about the memory."""
-_COLUMNS = ("response", "messages", "text", "tokens", "target")
+_COLUMNS = ("response", "messages", "text", "tokens", "target", "summary")
 """Roles, the first of which that a file has is named for a long row."""
 _PILE_CHARACTERS = 100
 _PILE_SHARE = 0.02
@@ -122,6 +127,9 @@ def _lengths(data: LabelledData, limit: Limit | None) -> list[_Length]:
         elif isinstance(case, TranslationCase):
             both = size(case.source) + margin, size(case.target) + margin
             found.append(_Length(where, *both))
+        elif isinstance(case, SummaryCase):
+            asked = size(case.document or case.query) + margin
+            found.append(_Length(where, asked, size(case.summaries[0]) + margin))
         else:
             sizes = [size(turn.content) + margin for turn in case.messages]
             found.append(_Length(where, sum(sizes[:-1]), sizes[-1]))
@@ -165,6 +173,12 @@ def _by_column(data: LabelledData) -> dict[str, list[tuple[str, str]]]:
             texts = {roles["text"]: case.text}
         elif isinstance(case, TranslationCase):
             texts = {roles["source"]: case.source, roles["target"]: case.target}
+        elif isinstance(case, SummaryCase):
+            shown = roles.get("document", roles.get("query", ""))
+            texts = {
+                shown: case.document or case.query,
+                roles["summary"]: case.summaries[0],
+            }
         elif not isinstance(case, EntityCase):
             column = roles.get("response", roles.get("messages", ""))
             texts = {column: case.messages[-1].content}

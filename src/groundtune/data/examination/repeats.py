@@ -8,7 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from groundtune.core.values import EntityCase, LabelCase, TranslationCase
+from groundtune.core.values import (
+    EntityCase,
+    LabelCase,
+    SummaryCase,
+    TranslationCase,
+)
 from groundtune.data.doctor import normalise
 from groundtune.data.examination.diagnosis import (
     COMMON,
@@ -35,7 +40,7 @@ _TAG_CONFLICTS = 0.01
 """Share of sentences: people disagree more often on one of 20 tags than on a label."""
 
 
-_OPEN = frozenset({"ner", "translation", "support"})
+_OPEN = frozenset({"ner", "translation", "support", "summarization"})
 """Tasks whose answer is more than the name of a class."""
 
 
@@ -90,6 +95,8 @@ def items_of(data: LabelledData) -> list[Item]:
             text, answer = " ".join(case.tokens), " ".join(case.tags)
         elif isinstance(case, TranslationCase):
             text, answer = case.source, case.target
+        elif isinstance(case, SummaryCase):
+            text, answer = case.document or case.query, case.summaries[0]
         else:
             text = request_of(case)
             answer = case.intent or case.messages[-1].content
@@ -103,6 +110,7 @@ def _columns(data: LabelledData) -> _Columns:
     names = {
         "ner": ("tokens", "tags"),
         "translation": ("source", "target"),
+        "summarization": ("document" if "document" in roles else "query", "summary"),
         "support": ("instruction", "intent" if "intent" in roles else "response"),
     }
     text, answer = names.get(data.task, ("text", "label"))
@@ -164,7 +172,7 @@ def _differing(data: LabelledData, spots: list[Spot], *, total: int) -> Diagnosi
 def _is_free(data: LabelledData) -> bool:
     """Whether what is to be learned is a text, which may be written in many ways."""
     is_untold = data.task == "support" and "intent" not in data.roles
-    return data.task == "translation" or is_untold
+    return data.task in {"translation", "summarization"} or is_untold
 
 
 class _Alike(NamedTuple):

@@ -13,6 +13,8 @@ from groundtune.core.errors import GenerationError
 from groundtune.core.values import Answer
 from groundtune.measure.answers import score_answer
 from groundtune.recipes.child import run_in_child
+from groundtune.recipes.comparison.elsewhere import Outage, cost_of
+from groundtune.store.remote.failures import EndpointError
 from groundtune.store.run import RowWriter
 from groundtune.systems.build import build_system
 
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from groundtune.recipes.child import Channel
     from groundtune.store.run import RunFolder
     from groundtune.systems.build import SystemSpec
+
+_Outcome = tuple[str, Answer | None, str | None]
 
 _WARM_UP = "What is this about?"
 
@@ -37,7 +41,14 @@ class AnswerJob:
 
 
 def answer_cases(job: AnswerJob, channel: Channel) -> None:
-    """Answer each case and emit `(case id, answer or None, error)`."""
+    """Answer each case and emit `(case id, answer or None, error)`.
+
+    A case on which an endpoint fails is told when another one has been answered, so
+    that no row holds what an outage did: an interrupted run answers it again.
+
+    Raises:
+        EndpointError: The endpoint is away; what was emitted stands.
+    """
     from groundtune.core.values import QaCase
 
     channel.progress(f"{job.spec.name}: loading", 0, None)
@@ -49,11 +60,24 @@ def answer_cases(job: AnswerJob, channel: Channel) -> None:
         else QaCase(id="", question=_WARM_UP, answers=())
     )
     system.answer(warm_up)
+    outage = Outage()
+    held: list[_Outcome] = []
     for case in job.cases:
         try:
-            channel.emit((case.id, system.answer(case), None))
+            outcome = (case.id, system.answer(case), None)
+        except EndpointError as error:
+            outage.failed(error)
+            held.append((case.id, None, error.problem))
+            continue
         except GenerationError as error:
-            channel.emit((case.id, None, error.problem))
+            outcome = (case.id, None, error.problem)
+        outage.answered()
+        for one in (*held, outcome):
+            channel.emit(one)
+        held.clear()
+    if held:
+        system.answer(warm_up)  # is it the last case, or is nobody there any more?
+        channel.emit(held[0])
 
 
 def write_rows(
@@ -116,7 +140,12 @@ def write_rows(
         )
     finally:
         writer.close()
-    run.add_resources(spec.name, peak_memory_mb=round(finished.peak_memory_mb))
+    own = (r for r in run.rows() if r["system"] == spec.name and r["seed"] == seed)
+    run.add_resources(
+        spec.name,
+        peak_memory_mb=round(finished.peak_memory_mb),
+        **cost_of(spec.model, own),
+    )
 
 
 def write_copied_rows(

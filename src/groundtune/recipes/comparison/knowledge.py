@@ -20,12 +20,11 @@ from groundtune.data.gold import GoldFinder, holds_answer
 from groundtune.measure.retrieval import first_rank
 from groundtune.recipes.optimization.judge import CaseJudge, Query
 from groundtune.recipes.optimization.measured import choose_alpha
-from groundtune.retrieve.embed import open_embedder
+from groundtune.retrieve.embed import open_named_embedder
 from groundtune.retrieve.index import KnowledgeBase
 from groundtune.retrieve.search import HybridRetriever
 from groundtune.retrieve.settings import SETTINGS, read_settings
 from groundtune.store.files import write_json
-from groundtune.store.models import open_model
 from groundtune.tune.examples import Evidence
 
 if TYPE_CHECKING:
@@ -60,7 +59,7 @@ def gather_evidence(job: KnowledgeJob, channel: Channel) -> dict[str, float]:
     Raises:
         DataError: The knowledge base is empty.
     """
-    embedder = open_embedder(open_model(job.embedder, kind="embedder", offline=True))
+    embedder = open_named_embedder(job.embedder, offline=True)
     kb = KnowledgeBase.open(Path(job.kb), embedder=embedder)
     passages = [p for stored in kb.documents() for p in kb.passages(stored.id)]
     if not passages:
@@ -157,7 +156,7 @@ def gold_of(
         job: Folder of the knowledge base, its embedder, the cases.
     """
     kb_path, spec, cases = job
-    embedder = open_embedder(open_model(spec, kind="embedder", offline=True))
+    embedder = open_named_embedder(spec, offline=True)
     kb = KnowledgeBase.open(Path(kb_path), embedder=embedder)
     gold = _gold_finder(kb)
     return {case.id: [asdict(passage) for passage in gold.find(case)] for case in cases}

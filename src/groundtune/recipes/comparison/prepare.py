@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from groundtune.config.compare import CompareSettings
     from groundtune.data.doctor import Finding
-    from groundtune.store.models import ModelFolder
 
 FRACTIONS = SplitFractions(train=0.5, dev=0.05, test=0.45)
 """With twenty documents about eight are tested: with fewer, sign flips of whole
@@ -111,8 +110,8 @@ def describe(
     sources: Sources,
     settings: CompareSettings,
     *,
-    generator: ModelFolder,
-    embedder: ModelFolder,
+    generator: dict[str, Any],
+    embedder: dict[str, Any],
 ) -> dict[str, Any]:
     """Everything that the run is made of, in JSON types and without paths."""
     splits = prepared.splits
@@ -129,8 +128,8 @@ def describe(
         },
         "documents": _documents_fingerprint(sources),
         "findings": [asdict(finding) for finding in prepared.findings],
-        "generator": _model(generator),
-        "embedder": _model(embedder),
+        "generator": generator,
+        "embedder": embedder,
         "prompt_version": PROMPT_VERSION,
         "versions": _versions(),
     }
@@ -170,14 +169,6 @@ def _documents_fingerprint(sources: Sources) -> str:
         return fingerprint({"kb": file_sha256(sources.kb / "kb.json")})
     found = find_documents(sources.docs, exclude=sources.case_files)
     return fingerprint([[file.name, file_sha256(file.path)] for file in found.files])
-
-
-def _model(model: ModelFolder) -> dict[str, str]:
-    return {
-        "name": model.name,
-        "weights_sha256": model.weights_sha256,
-        "licence": model.licence,
-    }
 
 
 def _versions() -> dict[str, str]:

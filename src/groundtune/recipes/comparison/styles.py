@@ -15,6 +15,8 @@ from groundtune.core.errors import GenerationError
 from groundtune.data.gold import holds_answer
 from groundtune.data.sentences import sentence_spans
 from groundtune.measure.answers import PRIMARY, score_answer
+from groundtune.recipes.comparison.elsewhere import Outage
+from groundtune.store.remote.failures import EndpointError
 from groundtune.systems.build import build_system
 
 if TYPE_CHECKING:
@@ -86,20 +88,28 @@ def _words(text: str) -> set[str]:
 
 
 def try_styles(job: StyleJob, channel: Channel) -> dict[str, float]:
-    """Mean primary score of each style, by name."""
+    """Mean primary score of each style, by name.
+
+    Raises:
+        EndpointError: The model is behind an endpoint, and that is away.
+    """
     means: dict[str, float] = {}
     total = len(job.styles) * len(job.cases)
     done = 0
     built = build_system(job.spec)
+    outage = Outage()
     for style in job.styles:
         system = built.with_style(style)
         scores: list[float] = []
         for case in job.cases:
             try:
                 answer = system.answer(case)
-            except GenerationError:
+            except GenerationError as error:
+                if isinstance(error, EndpointError):
+                    outage.failed(error)
                 scores.append(0.0)
                 continue
+            outage.answered()
             scores.append(
                 score_answer(
                     answer.text,

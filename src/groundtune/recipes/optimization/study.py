@@ -43,6 +43,9 @@ class Space:
     k: tuple[int, ...] = ()
     widen: tuple[str, ...] = ()
     mmr: tuple[float | None, ...] = ()
+    expand: tuple[str, ...] = ()
+    dedupe: tuple[bool, ...] = ()
+    centre: tuple[int, ...] = ()
     rerank: tuple[str, ...] = ()
 
     def choices(self) -> dict[str, tuple[Any, ...]]:

@@ -28,6 +28,7 @@ _PIPELINES = {
     "ner": "token-classification",
     "translation": "translation",
     "support": "text-generation",
+    "summarization": "summarization",
 }
 """Task to the name that model hubs sort by."""
 
@@ -117,6 +118,7 @@ def _asked(task: str) -> str:
         "ner": '`{"tokens": ["Ada", "Lovelace", "was", "here"]}`',
         "translation": '`{"source": "A dog runs."}`',
         "support": '`{"messages": [{"role": "user", "content": "Where is it?"}]}`',
+        "summarization": '`{"document": "A text that is long."}`',
     }
     line = asked.get(task, '`{"text": "Where is my parcel?"}`')
     return f"A line of the file is a case such as {line}."

@@ -20,13 +20,17 @@ from groundtune.measure.entities import entity_report, f1_gain
 from groundtune.measure.labels import label_report
 from groundtune.measure.rows import Figure
 from groundtune.measure.statistics import compare_paired
-from groundtune.measure.texts import chrf_scores, text_gain, text_report
 from groundtune.recipes.tuning_page.mistakes import (
     poorest_texts,
     wrong_labels,
     wrong_sentences,
 )
-from groundtune.recipes.tuning_page.tuned import Calibration, TunedModel
+from groundtune.recipes.tuning_page.tuned import (
+    Calibration,
+    TunedModel,
+    measure_name,
+)
+from groundtune.recipes.written_measures import case_scores, gained, measured
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping, Sequence
@@ -219,7 +223,7 @@ def text_content(
     task: str,
     measure: str,
     asked: Sequence[str],
-    references: Sequence[str],
+    references: Sequence[Sequence[str]],
     predicted: Sequence[str],
     ids: Sequence[str] = (),
     groups: Sequence[Hashable] | None = None,
@@ -230,29 +234,31 @@ def text_content(
     basis: Literal["test", "dev"] = "test",
     seed: int = 0,
 ) -> TunedModel:
-    """Tell of a model that writes: a translation, or a reply to a customer.
+    """Tell of a model that writes: a translation, a reply, a summary.
 
-    Arguments are those of `label_content`, with `references` for gold labels, `asked`
-    for what the model was given, and `measure` the primary one: `bleu` or `chrf`, both
-    between 0 and 100.
+    Arguments are those of `label_content`, with `references` for gold labels (one text
+    or several for each case), `asked` for what the model was given, and `measure` the
+    task's primary one, such as `bleu`: between 0 and 100.
 
     Raises:
         ValueError: There are no cases, or not one text for each of them.
     """
-    report = text_report(predicted, references, groups=groups, seed=seed)
-    figures = {"bleu": report.bleu, "chrf": report.chrf}
-    others: dict[str, Figure] = {}
-    for other, said in (baselines or {}).items():
-        its = text_report(said, references, groups=groups, seed=seed)
-        others[other] = its.bleu if measure == "bleu" else its.chrf
-    scores = chrf_scores(predicted, references)
+    units = groups if groups is not None else range(len(references))
+    report = measured(task, predicted, references, groups=units, seed=seed)
+    figures = dict(report.figures)
+    others = {
+        other: measured(task, said, references, groups=units, seed=seed).figures[
+            measure
+        ]
+        for other, said in (baselines or {}).items()
+    }
     mistakes = poorest_texts(
         asked,
         predicted=predicted,
-        references=references,
-        scores=scores,
+        references=[wanted[0] for wanted in references],
+        scores=case_scores(task, predicted, references),
         ids=ids,
-        measure="chrF",
+        measure="ROUGE-L" if measure == "rouge_l" else "chrF",
     )
     return TunedModel(
         name=name,
@@ -262,25 +268,25 @@ def text_content(
         measures=figures,
         limit=100.0,
         baselines=others,
-        gain=text_gain(
+        gain=gained(
             predicted,
             (baselines or {})[_best(others)],
             references,
             measure=measure,
-            groups=groups,
+            groups=units,
             seed=seed,
         )
         if others
         else None,
         mistakes=tuple(mistakes[:WORST]),
         mistaken=sum(
-            a.split() != b.split() for a, b in zip(predicted, references, strict=True)
+            text.split() not in [one.split() for one in wanted]
+            for text, wanted in zip(predicted, references, strict=True)
         ),
         history=history,
         settings={
             **(settings or {}),
-            "BLEU": report.bleu_signature,
-            "chrF": report.chrf_signature,
+            **{measure_name(name): how for name, how in report.signatures.items()},
         },
         data=data or {},
         basis=basis,

@@ -18,7 +18,14 @@ if TYPE_CHECKING:
     from groundtune.measure.rows import Figure
 
 
-_NAMES = {"bleu": "BLEU", "chrf": "chrF"}
+_NAMES = {
+    "bleu": "BLEU",
+    "chrf": "chrF",
+    "rouge": "ROUGE",
+    "rouge_l": "ROUGE-L",
+    "rouge_1": "ROUGE-1",
+    "rouge_2": "ROUGE-2",
+}
 
 
 def measure_name(name: str) -> str:

@@ -1,0 +1,1 @@
+"""Parts of the job `calibrate`: answers, the fit, the record, the picture."""

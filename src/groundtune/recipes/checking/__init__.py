@@ -1,0 +1,1 @@
+"""Parts of checking claims: reading, evidence, lessons, verdicts and their figures."""

@@ -1,0 +1,1 @@
+"""Talking to models behind an endpoint: keys, limits, retries, failures."""
