@@ -20,7 +20,7 @@ NOT_LOCKED := torch triton cuda-bindings cuda-pathfinder cuda-toolkit \
 	nvidia-nccl-cu12 nvidia-nccl-cu13 nvidia-nvjitlink nvidia-nvjitlink-cu12 \
 	nvidia-nvshmem-cu12 nvidia-nvshmem-cu13 nvidia-nvtx nvidia-nvtx-cu12
 
-.PHONY: help setup models demo test test-slow test-durability check bench docs lock clean
+.PHONY: help setup models demo test test-pages test-slow test-durability check bench docs lock clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*  ## ' $(MAKEFILE_LIST) | sed -E 's/:.*  ## /\t/' | expand -t 12
@@ -36,7 +36,10 @@ demo: models  ## From nothing to a verdict: four arms on a world of invented fac
 
 # Two processes of one thread each: threads that wait for each other's turn would spin.
 test: models  ## Run the tests, all but the slow ones
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile -m "not slow and not gpu and not network" $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile -m "not pages and not slow and not gpu and not network" $(ARGS)
+
+test-pages: models  ## Type the tutorials and the pages on scenarios into a shell, and compare
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 -m pages $(ARGS)
 
 test-slow: models  ## Run the tests that take minutes each
 	$(BIN)/pytest -m "slow and not gpu and not network" $(ARGS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 PENALTIES = (1.0, 3.0, 10.0, 30.0, 100.0)
 FOLDS = 5
 _LEAST_SCALE = 1e-6
+_LEAST = 1e-4
 
 
 class Judged(NamedTuple):
@@ -67,13 +68,42 @@ def fit_confidence(judged: Sequence[Judged], *, seed: int) -> Fitted:
         if best is None or loss < best[0]:
             best = (loss, penalty, left_out_N)
     assert best is not None, "there is more than one penalty"
+    _, penalty, left_out_N = best
+    confidence = _fit(said, penalty=penalty)
+    slope, shift = _stretch(left_out_N, targets_N)
     everything_N = np.zeros(len(judged))
-    everything_N[[not one.abstained for one in judged]] = best[2]
+    everything_N[[not one.abstained for one in judged]] = _sigmoid(
+        slope * _logit(left_out_N) + shift
+    )
     return Fitted(
-        confidence=_fit(said, penalty=best[1]),
-        penalty=best[1],
+        confidence=replace(
+            confidence,
+            weights={name: slope * w for name, w in confidence.weights.items()},
+            bias=slope * confidence.bias + shift,
+        ),
+        penalty=penalty,
         left_out_N=everything_N,
     )
+
+
+def _stretch(confidence_N: Floats, targets_N: Floats) -> tuple[float, float]:
+    """Slope and shift, on the scale of logits, that make confidences keep their word.
+
+    A penalty draws all confidences together. This draws them apart again, as far as
+    cases bear out that were left out (Platt, 1999); no order changes.
+    """
+    fitted = fit_logistic(_logit(confidence_N)[:, None], targets_N, penalty=_LEAST)
+    slope = float(fitted.weights_F[0])
+    return (slope, fitted.bias) if slope > 0 else (1.0, 0.0)
+
+
+def _logit(share_N: Floats) -> Floats:
+    inside_N = np.clip(share_N, _LEAST, 1 - _LEAST)
+    return np.log(inside_N / (1 - inside_N))
+
+
+def _sigmoid(logit_N: Floats) -> Floats:
+    return 1.0 / (1.0 + np.exp(-logit_N))
 
 
 def confidences(judged: Sequence[Judged], confidence: Confidence) -> Floats:
