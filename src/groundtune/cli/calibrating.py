@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from groundtune.cli.options import EXISTING, embedder_option, example
+from groundtune.cli.options import (
+    EXISTING,
+    embedder_option,
+    example,
+    generator_option,
+    passages_option,
+)
 from groundtune.cli.output import json_option, print_json
 from groundtune.cli.progress import ProgressDisplay
 
@@ -34,18 +40,8 @@ if TYPE_CHECKING:
     type=EXISTING,
     help="Questions to judge on.  [default: half of the documents of --cases]",
 )
-@click.option(
-    "--model",
-    default="smollm2-135m-instruct",
-    show_default=True,
-    help="Generator, as for `ask`: what is learned holds for this one.",
-)
-@click.option(
-    "-k",
-    default=None,
-    type=click.IntRange(min=1),
-    help="Passages to give to the model.  [default: the knowledge base's own]",
-)
+@generator_option
+@passages_option
 @click.option(
     "--limit", default=None, type=click.IntRange(min=1), help="Questions on each side."
 )

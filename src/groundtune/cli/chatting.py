@@ -13,7 +13,10 @@ from groundtune.cli.options import (
     EXISTING,
     embedder_option,
     example,
+    generator_option,
+    passages_option,
     retrieval_options,
+    runtime_option,
 )
 from groundtune.cli.output import (
     answer_fields,
@@ -39,12 +42,7 @@ _UNCALIBRATED = "not calibrated: how sure an answer of chat is cannot be said"
 @click.option(
     "--kb", required=True, type=EXISTING, help="Folder of the knowledge base."
 )
-@click.option(
-    "--model",
-    default="smollm2-135m-instruct",
-    show_default=True,
-    help="Generator: a name from `groundtune models`, a model folder, or org/name.",
-)
+@generator_option
 @click.option(
     "--history",
     type=ANY_PATH,
@@ -64,19 +62,8 @@ _UNCALIBRATED = "not calibrated: how sure an answer of chat is cannot be said"
     type=click.Choice(["rules", "model", "none"]),
     help="How a follow-up question is made to stand alone for the search.",
 )
-@click.option(
-    "-k",
-    default=None,
-    type=click.IntRange(min=1),
-    help="Passages to give to the model.  [default: the knowledge base's own]",
-)
-@click.option(
-    "--runtime",
-    default="openvino",
-    show_default=True,
-    type=click.Choice(["openvino", "transformers"]),
-    help="What runs the model.",
-)
+@passages_option
+@runtime_option
 @retrieval_options
 @embedder_option
 @json_option

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from groundtune.cli.options import ANY_PATH, embedder_option, example
+from groundtune.cli.options import ANY_PATH, changes_of, embedder_option, example
 from groundtune.cli.output import (
     answer_fields,
     citation_lines,
@@ -109,14 +109,6 @@ def tune_facts(options: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     """Run `tune fact_check`; its report as plain values, and as lines for a person."""
     from groundtune.recipes.tune_fact_check import tune_verdict_model
 
-    changes: dict[str, str] = {}
-    for written in options["changes"]:
-        name, equals, value = written.partition("=")
-        if not equals:
-            raise click.BadParameter(
-                f"{written!r} is not NAME=VALUE", param_hint="--set"
-            )
-        changes[name.strip()] = value.strip()
     with ProgressDisplay() as progress:
         report = tune_verdict_model(
             train=options["train"],
@@ -128,7 +120,7 @@ def tune_facts(options: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
             embedder=options["embedder"],
             strategy=options["strategy"] or "auto",
             seed=options["seed"],
-            changes=changes,
+            changes=changes_of(options["changes"]),
             progress=progress,
             tell=progress.tell,
         )

@@ -80,13 +80,13 @@ def demo(*, out: Path, seed: int, thorough: bool, as_json: bool) -> None:
     "--model",
     default="smollm2-135m-instruct",
     show_default=True,
-    help="Generator of all arms: a name, a model folder, or org/name.",
+    help="Generator of all arms: a name, a model folder, org/name, or URL#NAME.",
 )
 @click.option(
     "--embedder",
     default="all-minilm-l6-v2",
     show_default=True,
-    help="Embedder for --docs: a name, a model folder, or org/name.",
+    help="Embedder for --docs: a name, a model folder, org/name, or URL#NAME.",
 )
 @click.option("--limit", type=click.IntRange(min=1), help="At most so many test cases.")
 @click.option(

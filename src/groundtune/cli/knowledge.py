@@ -14,7 +14,10 @@ from groundtune.cli.options import (
     EXISTING,
     embedder_option,
     example,
+    generator_option,
+    passages_option,
     retrieval_options,
+    runtime_option,
 )
 from groundtune.cli.output import (
     answer_fields,
@@ -51,7 +54,8 @@ SOME_FAILED = 3
     "--model",
     default="all-minilm-l6-v2",
     show_default=True,
-    help="Embedder: a name from `groundtune models`, a model folder, or org/name.",
+    help="Embedder: a name from `groundtune models`, a model folder, org/name, or "
+    "URL#NAME.",
 )
 @click.option(
     "--delete", is_flag=True, help="Also remove documents that PATHS no longer hold."
@@ -249,25 +253,9 @@ def search(
 @click.option(
     "--kb", required=True, type=EXISTING, help="Folder of the knowledge base."
 )
-@click.option(
-    "--model",
-    default="smollm2-135m-instruct",
-    show_default=True,
-    help="Generator: a name from `groundtune models`, a model folder, or org/name.",
-)
-@click.option(
-    "-k",
-    default=None,
-    type=click.IntRange(min=1),
-    help="Passages to give to the model.  [default: the knowledge base's own]",
-)
-@click.option(
-    "--runtime",
-    default="openvino",
-    show_default=True,
-    type=click.Choice(["openvino", "transformers"]),
-    help="What runs the model.",
-)
+@generator_option
+@passages_option
+@runtime_option
 @retrieval_options
 @embedder_option
 @json_option

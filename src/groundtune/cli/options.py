@@ -30,9 +30,47 @@ def embedder_option(command: _Command) -> _Command:
         "--embedder",
         default="all-minilm-l6-v2",
         show_default=True,
-        help="The embedder of the knowledge base: a name, a model folder, or org/name.",
+        help="The embedder of the knowledge base: a name, a model folder, org/name, or "
+        "URL#NAME.",
     )
     return option(command)
+
+
+generator_option = click.option(
+    "--model",
+    default="smollm2-135m-instruct",
+    show_default=True,
+    help="Generator: a name from `groundtune models`, a model folder, org/name, or "
+    "URL#NAME for one behind an endpoint (docs/remote.md).",
+)
+passages_option = click.option(
+    "-k",
+    default=None,
+    type=click.IntRange(min=1),
+    help="Passages to give to the model.  [default: the knowledge base's own]",
+)
+runtime_option = click.option(
+    "--runtime",
+    default="openvino",
+    show_default=True,
+    type=click.Choice(["openvino", "transformers"]),
+    help="What runs the model.",
+)
+
+
+def changes_of(written: Iterable[str]) -> dict[str, str]:
+    """What `--set` was given: NAME=VALUE each.
+
+    Raises:
+        BadParameter: One is not of that form.
+    """
+    found: dict[str, str] = {}
+    for text in written:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise click.BadParameter(f"{text!r} is not NAME=VALUE", param_hint="--set")
+        found[name.strip()] = value.strip()
+    return found
 
 
 def retrieval_options(command: _Command) -> _Command:

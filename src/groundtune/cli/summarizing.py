@@ -11,6 +11,7 @@ from groundtune.cli.options import (
     embedder_option,
     example,
     retrieval_options,
+    runtime_option,
 )
 from groundtune.cli.output import answer_fields, json_option, print_json
 from groundtune.cli.progress import ProgressDisplay
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 @click.option(
     "--model",
     default="",
-    help="Generator that writes it: a name, a model folder, or org/name.  [default: "
+    help="Generator that writes it, as for `ask`.  [default: "
     "none; the summary is made of sentences of the documents]",
 )
 @click.option(
@@ -49,13 +50,7 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Keep what a model wrote and no source bears out, and mark it.",
 )
-@click.option(
-    "--runtime",
-    default="openvino",
-    show_default=True,
-    type=click.Choice(["openvino", "transformers"]),
-    help="What runs the model.",
-)
+@runtime_option
 @retrieval_options
 @embedder_option
 @json_option

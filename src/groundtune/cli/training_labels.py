@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from groundtune.cli.options import role_option, role_pairs
+from groundtune.cli.options import changes_of, role_option, role_pairs
 from groundtune.cli.progress import ProgressDisplay
 from groundtune.cli.retrieval import interval
 
@@ -58,14 +58,6 @@ def tune_labels(
     """Run the recipe; its report as plain values, and as lines for a person."""
     from groundtune.recipes.tune_labels import tune_encoder
 
-    changes: dict[str, str] = {}
-    for written in options["changes"]:
-        name, equals, value = written.partition("=")
-        if not equals:
-            raise click.BadParameter(
-                f"{written!r} is not NAME=VALUE", param_hint="--set"
-            )
-        changes[name.strip()] = value.strip()
     with ProgressDisplay() as progress:
         report = tune_encoder(
             task,
@@ -76,7 +68,7 @@ def tune_labels(
             strategy=options["strategy"] or "auto",
             format=options["format"],
             roles=role_pairs(options["roles"]),
-            changes=changes,
+            changes=changes_of(options["changes"]),
             accepted=options["accepted"],
             search=options["search"] or 0,
             budget_seconds=options["budget"],

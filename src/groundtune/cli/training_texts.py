@@ -5,8 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-import click
-
+from groundtune.cli.options import changes_of, role_pairs
 from groundtune.cli.progress import ProgressDisplay
 
 _NAMES = {
@@ -33,8 +32,8 @@ def tune_texts(task: str, options: dict[str, Any]) -> tuple[dict[str, Any], list
             embedder=options["embedder"],
             limit=options["limit"],
             format=options["format"],
-            roles=_pairs(options.get("roles") or (), option="--role"),
-            changes=_pairs(options["changes"], option="--set"),
+            roles=role_pairs(options.get("roles") or ()),
+            changes=changes_of(options["changes"]),
             budget_seconds=options["budget"],
             out=options["out"],
             seed=options["seed"],
@@ -77,14 +76,3 @@ def _lines(fields: dict[str, Any]) -> list[str]:
 def _interval(figure: dict[str, float], *, sign: str = "") -> str:
     value, low, high = (f"{figure[key]:{sign}.1f}" for key in ("value", "low", "high"))
     return f"{value} [{low}, {high}]"
-
-
-def _pairs(written: tuple[str, ...], *, option: str) -> dict[str, str]:
-    """`NAME=VALUE` each, as a person wrote them."""
-    found: dict[str, str] = {}
-    for text in written:
-        name, equals, value = text.partition("=")
-        if not equals:
-            raise click.BadParameter(f"{text!r} is not NAME=VALUE", param_hint=option)
-        found[name.strip()] = value.strip()
-    return found
