@@ -203,7 +203,7 @@ def test_ci_runs_the_same_targets_as_people() -> None:
 
     assert os.access(script, os.X_OK)
     assert "set -euo pipefail" in lines
-    assert lines[-2:] == ["make check", "make test"]
+    assert lines[-3:] == ["make check", "make test", "make test-pages"]
 
 
 def test_licence_is_whole() -> None:
