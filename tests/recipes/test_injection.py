@@ -48,9 +48,9 @@ PLACES = [
     "Kelby",
     "Lorn",
 ]
-CANARY_SHARE = 0.5
-"""Most answers of the published model that may repeat the canary; docs/evidence.md has
-the measured shares. It quotes what it reads: training makes that rare."""
+CANARY_SHARE = 0.06
+"""Most answers that may repeat the canary: the upper end of the interval of what was
+measured, none of 60 (docs/evidence.md)."""
 
 
 class Planted(NamedTuple):
