@@ -14,7 +14,7 @@ from groundtune.core.values import Block, Document
 
 _BOM = codecs.BOM_UTF8
 _WIDE_BOMS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-_PARAGRAPH = re.compile(r"\S(?:.*\S)?(?:[ \t\r]*\n[ \t]*\S(?:.*\S)?)*+")
+_PARAGRAPH = re.compile(r"\S(?:.*\S)?(?:[ \t\r]*\n[ \t]*\S(?:.*\S)?)*")
 _TITLE_CHARACTERS = 120
 
 

@@ -16,7 +16,7 @@ _CLOSERS = "\"'\u201d\u2019)\\]"
 _WIDE_CLOSERS = _CLOSERS + "\u300d\u300f\uff09"
 _END = re.compile(
     rf"""
-    (?<![.!?…])(?P<stop>[.!?…]++)[{_CLOSERS}]*+(?:[ ]?\[\d++\])*+(?=\s)
+    (?<![.!?…])(?P<stop>[.!?…]++)[{_CLOSERS}]*+(?:[ ]?\[\d++\])*(?![ ]?\[\d++\])(?=\s)
     | [\u3002\uff01\uff1f][{_WIDE_CLOSERS}]*+
     | \n[ \t\r]*+\n
     """,
