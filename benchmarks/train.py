@@ -75,7 +75,7 @@ class Peer(NamedTuple):
 
 
 class Target(NamedTuple):
-    """A figure of ours over the peer's, and where it should stand, if anywhere."""
+    """A figure of ours over the peer's, and where it should stand."""
 
     figure: str
     """`speed` (the peer's seconds over ours), `memory`, or `quality` (points)."""
@@ -101,7 +101,7 @@ TARGETS: Mapping[str, tuple[Target, ...]] = {
     ),
     "frozen": (
         Target("speed", TRAINER, at_least=4),
-        Target("speed", TRAINER_FROZEN),
+        Target("speed", TRAINER_FROZEN, at_least=4),
         Target("quality", TRAINER_FROZEN, at_least=-0.5),
     ),
     "lora": (
@@ -374,12 +374,12 @@ def verdict(target: Target, systems: Mapping[str, dict[str, float]]) -> str:
     else:
         value = ours["quality"] - theirs["quality"]
     low, high = target.at_least, target.at_most
-    told = f"{target.figure} against {target.peer}: {value:.2f}"
-    if low is None and high is None:
-        return told
     met = (low is None or value >= low) and (high is None or value <= high)
     bound = f"at least {low}" if low is not None else f"at most {high}"
-    return f"{told} ({bound}: {'met' if met else 'missed'})"
+    return (
+        f"{target.figure} against {target.peer}: {value:.2f} "
+        f"({bound}: {'met' if met else 'missed'})"
+    )
 
 
 if __name__ == "__main__":

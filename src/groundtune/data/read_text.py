@@ -14,6 +14,8 @@ from groundtune.core.values import Block, Document
 
 _BOM = codecs.BOM_UTF8
 _WIDE_BOMS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+# Nothing follows the group, so it has nothing to give back; `sentences` says why it is
+# not possessive.
 _PARAGRAPH = re.compile(r"\S(?:.*\S)?(?:[ \t\r]*\n[ \t]*\S(?:.*\S)?)*")
 _TITLE_CHARACTERS = 120
 

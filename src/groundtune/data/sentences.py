@@ -11,7 +11,9 @@ from groundtune.core.values import Span
 
 # A stop, what may close after it, then space and something that can begin a sentence;
 # or a full-width stop, which needs no space; or a blank line, which always ends one.
-# Possessive, and anchored at the first stop of a run: no text takes quadratic time.
+# Anchored at the first stop of a run, and possessive where one character repeats: no
+# text takes quadratic time. Groups are not: before Python 3.11.5 a possessive group
+# matches too much.
 _CLOSERS = "\"'\u201d\u2019)\\]"
 _WIDE_CLOSERS = _CLOSERS + "\u300d\u300f\uff09"
 _END = re.compile(
