@@ -58,6 +58,7 @@ bench: models  ## Measure against the common libraries; SCIFACT=DIR for ingest a
 	$(BIN)/python benchmarks/embed.py
 	$(if $(SCIFACT),$(BIN)/python benchmarks/ingest.py $(SCIFACT))
 	$(if $(SCIFACT),$(BIN)/python benchmarks/search.py $(SCIFACT))
+	$(if $(SCIFACT),$(BIN)/python benchmarks/ask.py $(SCIFACT))
 	$(if $(LABELLED),$(BIN)/python benchmarks/train.py $(LABELLED))
 
 docs: setup  ## Write docs/cli.md from the command line itself

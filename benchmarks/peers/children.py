@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 OURS = "groundtune"
 
-_WORKER = Path(__file__).resolve().with_name("worker.py")
+_HERE = Path(__file__).resolve().parent
 _LOG_LINES = 15
 
 
@@ -37,10 +37,17 @@ def interpreters(peers: Sequence[str], *, root: Path) -> dict[str, Path]:
 
 
 class Child:
-    """A system in a child process; see `worker` for what it understands."""
+    """A system in a child process; its worker says what it understands."""
 
     def __init__(
-        self, name: str, *, python: Path, model: Path, threads: int, limit: float
+        self,
+        name: str,
+        *,
+        python: Path,
+        model: Path,
+        threads: int,
+        limit: float,
+        worker: str = "worker.py",
     ) -> None:
         """Start it and wait until its libraries and its model are loaded.
 
@@ -50,6 +57,7 @@ class Child:
             model: Folder of the embedding model, the same for all.
             threads: Processors that it may use.
             limit: Seconds that one answer may take.
+            worker: What runs in the process, a file beside this one.
         """
         self.name = name
         self._limit = limit
@@ -69,7 +77,7 @@ class Child:
             "HAYSTACK_TELEMETRY_ENABLED": "False",
         }
         self._process = subprocess.Popen(
-            [str(python), str(_WORKER), name, str(model), count],
+            [str(python), str(_HERE / worker), name, str(model), count],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,

@@ -43,6 +43,18 @@ def _name_only(path: str) -> dict[str, str]:
     return {"file_name": Path(path).name}
 
 
+def hybrid_retriever(vectors: Any, words: Any, k: int) -> Any:  # noqa: ANN401 (the library is not in this environment)
+    """What finds `k` passages by words and vectors."""
+    words.similarity_top_k = k
+    return QueryFusionRetriever(
+        [vectors.as_retriever(similarity_top_k=k), words],
+        mode="reciprocal_rerank",
+        similarity_top_k=k,
+        num_queries=1,
+        use_async=False,
+    )
+
+
 class System:
     """See `worker.System`."""
 
@@ -73,14 +85,7 @@ class System:
     def search(self, query: str, k: int) -> list[str]:
         """See `worker.System.search`."""
         if k != self._k:
-            self._words.similarity_top_k = k
-            self._retriever = QueryFusionRetriever(
-                [self._vectors.as_retriever(similarity_top_k=k), self._words],
-                mode="reciprocal_rerank",
-                similarity_top_k=k,
-                num_queries=1,
-                use_async=False,
-            )
+            self._retriever = hybrid_retriever(self._vectors, self._words, k)
             self._k = k
         hits: Any = self._retriever.retrieve(query)
         return [hit.node.metadata["file_name"] for hit in hits]

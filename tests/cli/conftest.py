@@ -118,7 +118,8 @@ class Recipes:
         self.record("demo", **options)
         return Summary()
 
-    def report(self, run: Path) -> Summary:
+    def report(self, run: Path, **options: Any) -> Summary:
+        self.record("report", run=run, **options)
         if not (run / "rows.jsonl").exists():
             raise DataError("no rows", fix="name the folder of a run", where=str(run))
         return Summary()
@@ -129,6 +130,13 @@ class Recipes:
     def write_html(self, run: Path, summary: Summary) -> Path:
         return run / "report.html"
 
+    def write_markdown(self, run: Path, summary: Summary) -> Path:
+        return run / "report.md"
+
+    def write_parquet(self, run: Path, path: Path) -> Path:
+        self.record("write_parquet", run=run, path=path)
+        return path
+
     def models(self) -> list[Entry]:
         return [Entry(), Entry(name="here", cached=True)]
 
@@ -137,7 +145,13 @@ class Recipes:
 def recipes(monkeypatch: pytest.MonkeyPatch) -> Recipes:
     found = Recipes()
     places = {
-        "report": ("report", "render_terminal", "write_html"),
+        "report": (
+            "report",
+            "render_terminal",
+            "write_html",
+            "write_markdown",
+            "write_parquet",
+        ),
         **{n: (n,) for n in ("ingest", "search", "ask", "tune", "compare", "demo")},
         "models": ("models",),
     }

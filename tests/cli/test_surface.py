@@ -76,6 +76,7 @@ Verbs:
   kb         Look after a knowledge base: verify, rebuild, back up, restore.
   evaluate   Measure a system on labelled data, with intervals.
   optimize   Choose the retrieval settings that do best on labelled questions.
+  questions  Draft test questions from the documents, and review them.
   doctor     Examine a labelled file before training, or this machine.
   tune       Fine-tune a model on labelled cases.
   predict    Label the rows of a file with a tuned model.
@@ -98,7 +99,7 @@ Usage: groundtune [OPTIONS] VERB [ARGS]...
 Try 'groundtune --help' for help.
 
 Error: no verb named 'comapre'
-  fix: did you mean 'compare'? use one of demo, ingest, search, ask, calibrate, chat, summarize, check, kb, evaluate, optimize, doctor, tune, predict, export, compare, report, models
+  fix: did you mean 'compare'? use one of demo, ingest, search, ask, calibrate, chat, summarize, check, kb, evaluate, optimize, questions, doctor, tune, predict, export, compare, report, models
 """)  # noqa: E501
 
 

@@ -11,7 +11,7 @@ import pytest
 from groundtune.config.protocol import ProtocolSettings
 from groundtune.core.errors import ConfigError, DataError
 from groundtune.measure.comparison import Summary, summarise
-from groundtune.measure.flips import break_even
+from groundtune.measure.costs import break_even
 from groundtune.measure.rows import Row
 
 if TYPE_CHECKING:
@@ -137,6 +137,27 @@ def test_a_handful_of_cases_decides_nothing(cases: int) -> None:
     found = judge(rows)
     assert found.verdict.arm is None
     assert any("screening" in text for text in found.warnings)
+
+
+def test_a_test_set_without_answers_names_no_arm() -> None:
+    """Whoever always declines is right: that is no reason to take an arm."""
+    declines = {"plain": 0.0, "rag": 1.0, "tuned": 0.1, "both": 0.9}
+    rows = make_rows(dict.fromkeys(ARMS, 0.5), unanswerable=240, declines=declines)
+    summary = judge(rows)
+    assert summary.arms["rag"].score.value == 1.0
+    assert summary.verdict.arm is None
+    assert "No test case has an answer" in summary.verdict.why
+    assert any("No test case has an answer" in text for text in summary.warnings)
+
+
+def test_arms_that_say_the_same_are_pointed_out() -> None:
+    same = judge(make_rows(dict.fromkeys(ARMS, 0.5)))
+    assert any("word for word" in text for text in same.warnings)
+    assert same.verdict.reason != "quality"
+    few = judge(make_rows(dict.fromkeys(ARMS, 0.5), cases=3, groups=3))
+    assert few.verdict.arm is None
+    other = judge(make_rows({**dict.fromkeys(ARMS, 0.5), "rag": 0.6}))
+    assert not any("word for word" in text for text in other.warnings)
 
 
 def test_few_documents_are_undecided_and_say_why() -> None:

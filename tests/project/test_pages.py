@@ -96,5 +96,6 @@ def test_there_are_pages_to_run() -> None:
         "question-answering",
         "sentiment",
         "summarization",
+        "support",
     }
     assert all(blocks_of(page) for page in PAGES)

@@ -18,6 +18,7 @@ TINY = CompareSettings(
     diagnostics=("right_passage_tuned", "nearest_answer"),
     limit=4,
     style_cases=1,
+    probe_cases=3,
     dev_cases=2,
     answer_tokens=12,
     closed_book=TrainSettings(max_tokens=1500, warmup_steps=1, evaluations=1),

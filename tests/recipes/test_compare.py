@@ -202,6 +202,17 @@ def test_a_document_that_cannot_be_read_stops_the_run(
         )
 
 
+def test_arms_without_training_train_nothing() -> None:
+    untrained = CompareSettings(arms=("plain", "rag")).of_arms()
+    assert not untrained.needs_closed_book
+    assert not untrained.needs_context
+    assert "nearest_answer" in untrained.diagnostics
+    tuned = CompareSettings(arms=("plain", "tuned")).of_arms()
+    assert tuned.needs_closed_book
+    assert not tuned.needs_context
+    assert CompareSettings().of_arms() == CompareSettings()
+
+
 def test_a_budget_bounds_both_trainings_alike() -> None:
     settings = CompareSettings()
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+from base64 import b64encode
+from dataclasses import replace
+from hashlib import sha256
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +15,19 @@ import pytest
 
 from groundtune.core.errors import ConfigError, DataError
 from groundtune.measure.answers import score_answer
-from groundtune.recipes.report import WIDTH, render_terminal, report, write_html
+from groundtune.measure.entities import TAG_END
+from groundtune.recipes.report import (
+    WIDTH,
+    Summary,
+    render_terminal,
+    report,
+    write_html,
+    write_markdown,
+    write_parquet,
+)
+from groundtune.recipes.report_page.diagnostics import meanings
+from groundtune.recipes.report_page.examples import disagreements, readable
+from groundtune.recipes.report_page.words import first_screen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -178,8 +193,13 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def page(run: Path) -> str:
-    return write_html(run, report(run)).read_text(encoding="utf-8")
+def summary(run: Path) -> Summary:
+    return report(run)
+
+
+@pytest.fixture(scope="module")
+def page(run: Path, summary: Summary) -> str:
+    return write_html(run, summary).read_text(encoding="utf-8")
 
 
 class _Page(HTMLParser):
@@ -206,15 +226,18 @@ class _Page(HTMLParser):
         self.words.append(data)
 
 
-def test_every_figure_of_the_summary_is_on_the_page(run: Path, page: str) -> None:
-    text = _Page(page).text
-    summary = report(run)
+def test_every_figure_of_the_summary_is_on_the_page(
+    summary: Summary, page: str
+) -> None:
+    text = _Page(page).text.replace("\u00a0", " ")
     for arm in (*summary.arms.values(), *summary.diagnostics.values()):
         for figure in (arm.score, *arm.measures.values(), *arm.by_hit.values()):
             for number in (figure.value, figure.low, figure.high):
                 assert f"{number:.3f}" in text
         for part in ("p50", "p95"):
             assert f"{arm.latency_ms[part]:,.0f}" in text
+    for name, amount in summary.to_json()["costs"]["per_1000"].items():
+        assert f"{amount / 60:.1f} min" in text, name
     for contrast in (*summary.contrasts, *summary.exploratory):
         for number in (
             contrast.difference.value,
@@ -222,14 +245,15 @@ def test_every_figure_of_the_summary_is_on_the_page(run: Path, page: str) -> Non
             contrast.difference.high,
         ):
             assert f"{number:+.3f}" in text
-    for warning in summary.warnings:
-        assert warning in text.replace("\u00a0", " ")
-    assert " ".join(summary.verdict.why.split()) in text.replace("\u00a0", " ")
+    for sentence in (*summary.warnings, *(f.text for f in summary.verdict.flips)):
+        # Names of arms are set apart by markup, which must not count as blanks.
+        assert "".join(sentence.split()) in "".join(text.split())
 
 
 def test_page_is_one_file_that_loads_nothing(page: str) -> None:
     seen = _Page(page)
-    assert not {"script", "link", "img", "iframe", "object", "form"} & set(seen.tags)
+    assert not {"link", "img", "iframe", "object", "embed", "base"} & set(seen.tags)
+    assert seen.tags.count("script") == 2
     assert all(load.startswith("#") for load in seen.loads)
     assert "http://" not in page
     assert "https://" not in page
@@ -237,30 +261,59 @@ def test_page_is_one_file_that_loads_nothing(page: str) -> None:
     assert "default-src 'none'" in page
 
 
+def test_only_the_script_that_stands_in_the_page_may_run(page: str) -> None:
+    (script,) = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)
+    digest = b64encode(sha256(script.encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}'" in page
+    assert "eval(" not in script
+    assert "innerHTML" not in script
+
+
 def test_ids_are_unique_and_every_reference_resolves(page: str) -> None:
     seen = _Page(page)
     assert len(seen.ids) == len(set(seen.ids))
     referred = {load[1:] for load in seen.loads}
     referred |= set(re.findall(r"url\(#([^)]+)\)", page))
+    referred |= set(re.findall(r'aria-labelledby="([^"]+)"', page))
+    referred |= set(re.findall(r' for="([^"]+)"', page))
     assert referred <= set(seen.ids)
 
 
 def test_every_plot_has_a_name_and_a_caption(page: str) -> None:
     seen = _Page(page)
     labels = re.findall(r'<svg role="img" aria-label="([^"]+)"', page)
-    assert len(labels) == 4
+    plots = 7
+    assert len(labels) == 2 * plots, "each for wide pages and for narrow"
     assert all(re.search(r"both .*\d\.\d{3}", label) for label in labels)
-    assert seen.tags.count("figure") == seen.tags.count("figcaption") == 4
+    assert seen.tags.count("figure") == seen.tags.count("figcaption") == plots
 
 
-def test_page_is_the_same_bytes_when_built_twice(run: Path, page: str) -> None:
-    assert write_html(run, report(run)).read_text(encoding="utf-8") == page
+def test_the_first_screen_says_what_how_sure_at_what_cost_and_until_when(
+    summary: Summary,
+) -> None:
+    first = first_screen(summary, measure="token F1")
+    both, rag = summary.arms["both"], summary.arms["rag"]
+    assert first.headline == "Take both"
+    assert "Train the model to read" in first.meaning
+    sure, cost, again = (
+        " ".join(part) for part in (first.sure, first.cost, first.again)
+    )
+    assert "On 208 test questions from 26 documents" in sure
+    assert f"both scored {both.score.value:.2f}" in sure
+    assert "at most 5 in 100" in sure
+    assert f"{1000 * both.latency_ms['mean'] / 60_000:.1f} min of machine time" in cost
+    assert f"rag {1000 * rag.latency_ms['mean'] / 60_000:.1f} min" in cost
+    assert "10.6 min, once" in cost, "634.5 s of training"
+    assert "If retrieval found the right passage in fewer than" in again
+    assert "compare again" in again
 
 
 def test_hostile_text_is_shown_and_never_run(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", cases=60, documents=20)
 
-    def poison(row: dict[str, Any]) -> dict[str, Any]:
+    def poison(row: dict[str, Any]) -> dict[str, Any] | None:
+        if row["system"] not in ("plain", "both"):
+            return None
         for citation in row["citations"]:
             citation["text"] = ATTACK
         for name in ("prediction", "question", "group"):
@@ -274,9 +327,11 @@ def test_hostile_text_is_shown_and_never_run(tmp_path: Path) -> None:
     (run / "run.json").write_text(json.dumps(about))
     html = write_html(run, report(run)).read_text(encoding="utf-8")
     seen = _Page(html)
-    assert "script" not in seen.tags
+    assert seen.tags.count("script") == 2
     assert "img" not in seen.tags
     assert ATTACK in seen.text
+    written = write_markdown(run, report(run)).read_text(encoding="utf-8")
+    assert "<" not in written.replace("\\<", "")
 
 
 def test_examples_show_question_answers_and_the_marked_citation(page: str) -> None:
@@ -288,8 +343,8 @@ def test_examples_show_question_answers_and_the_marked_citation(page: str) -> No
     assert "not cited" in page
 
 
-def test_json_is_the_documented_contract(run: Path) -> None:
-    value = json.loads(json.dumps(report(run).to_json(), allow_nan=False))
+def test_json_is_the_documented_contract(summary: Summary) -> None:
+    value = json.loads(json.dumps(summary.to_json(), allow_nan=False))
     assert {"task", "run", "arms", "diagnostics", "contrasts", "verdict"} <= set(value)
     assert list(value["arms"]) == ["plain", "rag", "tuned", "both"]
     for arm in (*value["arms"].values(), *value["diagnostics"].values()):
@@ -304,8 +359,7 @@ def test_json_is_the_documented_contract(run: Path) -> None:
     assert value["verdict"]["arm"] == "both"
 
 
-def test_terminal_report_is_plain_narrow_and_complete(run: Path) -> None:
-    summary = report(run)
+def test_terminal_report_is_plain_narrow_and_complete(summary: Summary) -> None:
     text = render_terminal(summary)
     assert max(map(len, text.splitlines())) <= WIDTH
     assert "\x1b" not in text
@@ -360,3 +414,329 @@ def test_a_torn_last_row_is_ignored(tmp_path: Path) -> None:
     with (run / "rows.jsonl").open("a") as stream:
         stream.write('{"case": "x", "sys')
     assert report(run).to_json() == before
+
+
+def with_protocol(run: Path, **protocol: Any) -> Path:
+    about = json.loads((run / "run.json").read_text())
+    about["protocol"] = {"draws": 500, **protocol}
+    (run / "run.json").write_text(json.dumps(about))
+    return run
+
+
+def test_costs_and_break_even_agree_to_the_cent_with_the_rows_by_hand(
+    tmp_path: Path,
+) -> None:
+    """Acceptance: recomputed from the lines of the files, with no code of ours."""
+    prices = {
+        "prompt_tokens": 150.0,
+        "output_tokens": 600.0,
+        "tuned_prompt_tokens": 300.0,
+        "tuned_output_tokens": 1200.0,
+        "machine_hour": 40.0,
+        "training_hour": 75.0,
+        "index_month": 9.0,
+        "tuned_month": 20.0,
+    }
+    run = with_protocol(
+        make_run(tmp_path / "run", cases=60, documents=20),
+        questions_per_month=4000,
+        updates_per_month=2.5,
+        horizon_months=6.0,
+        prices=prices,
+    )
+    resources = json.loads((run / "resources.json").read_text())
+    resources["retrieval"] = {"index_seconds": 33.0}
+    (run / "resources.json").write_text(json.dumps(resources))
+    edited = {"seconds_to_fresh": 7.2, "systems": {}}
+    (run / "freshness.json").write_text(json.dumps({"figures": edited, "rows": []}))
+    rows = [json.loads(line) for line in (run / "rows.jsonl").read_text().splitlines()]
+
+    def mean(arm: str, field: str) -> float:
+        found = [row[field] for row in rows if row["system"] == arm]
+        return sum(found) / len(found)
+
+    per_answer = {
+        arm: (
+            mean(arm, "prompt_tokens") * prices[f"{kind}prompt_tokens"]
+            + mean(arm, "output_tokens") * prices[f"{kind}output_tokens"]
+        )
+        / 1e6
+        for arm, kind in (
+            ("plain", ""),
+            ("rag", ""),
+            ("tuned", "tuned_"),
+            ("both", "tuned_"),
+        )
+    }
+    costs = report(run).to_json()["costs"]
+    assert (costs["unit"], costs["currency"], costs["notes"]) == ("money", "USD", [])
+    for arm, answer in per_answer.items():
+        assert costs["per_1000"][arm] == pytest.approx(1000 * answer, abs=0.005)
+
+    # Setting up, keeping a month, and one update, each in money.
+    index, reindex = 33.0 * 40 / 3600, 7.2 * 40 / 3600
+    tuned, both = 412.0 * 75 / 3600, 634.5 * 75 / 3600
+    made = {
+        "rag": (index, 9.0, reindex),
+        "tuned": (tuned, 20.0, tuned),
+        "both": (both + index, 29.0, reindex),
+    }
+    for arm, (setup, month, update) in made.items():
+        whole = setup + month * 6 + update * 2.5 * 6 + per_answer[arm] * 4000 * 6
+        assert costs["a_question"][arm] * 24_000 == pytest.approx(whole, abs=0.005)
+    for a, b in (("tuned", "rag"), ("both", "tuned"), ("both", "rag")):
+        setup, month, update = (x - y for x, y in zip(made[a], made[b], strict=True))
+        once = setup + month * 6 + 2.5 * 6 * update
+        found = costs["break_even"][f"{a}-{b}"]
+        challenger, incumbent = (a, b) if once > 0 else (b, a)
+        assert (found["challenger"], found["incumbent"]) == (challenger, incumbent)
+        saved = per_answer[incumbent] - per_answer[challenger]
+        if saved <= 0:
+            assert found["questions_per_month"] is None
+            continue
+        # At that many questions a month both spend the same, to the cent.
+        q = found["questions_per_month"]
+        assert abs(once) == pytest.approx(q * 6 * saved, abs=0.005)
+
+
+def test_machine_hours_price_the_seconds_that_were_measured(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", cases=40, documents=20)
+    costs = report(run, weights={"prices": {"machine_hour": 1.8}}).to_json()["costs"]
+    timings = [
+        json.loads(line) for line in (run / "timings.jsonl").read_text().splitlines()
+    ]
+    for arm in ("plain", "rag", "tuned", "both"):
+        ms = [line["total_ms"] for line in timings if line["system"] == arm]
+        price = sum(ms) / len(ms) / 1000 * 1.8 / 3600
+        assert costs["per_1000"][arm] == pytest.approx(1000 * price, abs=0.005)
+
+
+def test_what_was_not_timed_cannot_be_told(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", cases=40, documents=20)
+    (run / "timings.jsonl").unlink()
+    summary = report(run)
+    costs = summary.to_json()["costs"]
+    assert costs["unit"] == "tokens"
+    assert set(costs["per_1000"].values()) == {None}
+    assert set(costs["break_even"].values()) == {None}
+    assert "cannot be told from this run" in render_terminal(summary)
+    assert not [flip for flip in summary.verdict.flips if flip.what == "volume"]
+
+
+def test_other_weights_judge_the_same_rows_and_the_page_says_so(
+    tmp_path: Path,
+) -> None:
+    run = with_protocol(make_run(tmp_path / "run", cases=120, documents=24))
+    before = (run / "run.json").read_bytes()
+    summary = report(run, weights={"latency_limit_ms": 600, "questions_per_month": 50})
+    assert (run / "run.json").read_bytes() == before
+    assert summary.verdict.arm == "tuned"
+    assert set(summary.verdict.gated) == {"rag", "both"}
+    assert summary.registered is not None
+    assert summary.registered.latency_limit_ms is None
+    text = write_markdown(run, summary).read_text(encoding="utf-8").replace("\\", "")
+    assert "Weights were changed after the run" in text
+    assert "longest an answer may take, ms: 600 instead of none" in text
+    assert "questions a month: 50 instead of 10,000" in text
+    assert "rag and both were left out as too slow" in text
+    assert report(run).verdict.arm == "both"
+    with pytest.raises(ConfigError, match="margin is fixed before a run"):
+        report(run, weights={"margin": 0.2})
+
+
+def test_a_learning_curve_and_freshness_are_drawn_where_they_stand(
+    tmp_path: Path,
+) -> None:
+    run = make_run(tmp_path / "run", cases=40, documents=20)
+    edit_rows(run, lambda row: row if row["system"] in ("rag", "tuned") else None)
+    share = {"value": 0.5, "low": 0.2, "high": 0.8, "n": 12}
+    systems = {
+        "rag": {
+            "update_success": share,
+            "stale_rate": share,
+            "memorisation_ratio": 0.5,
+            "untouched_after": share,
+        }
+    }
+    figures = {"seconds_to_fresh": 1.5, "systems": systems}
+    (run / "freshness.json").write_text(json.dumps({"figures": figures}))
+    curve: dict[str, Any] = {
+        "measure": "token_f1",
+        "arm": "tuned",
+        "target": 0.6,
+        "target_arm": "rag",
+        "points": [
+            {"cases": n, "seed": 0, "value": v, "low": v - 0.1, "high": v + 0.1}
+            for n, v in ((50, 0.2), (100, 0.3), (200, 0.37), (400, 0.42))
+        ],
+        "forecast": {
+            "cases_to_reach": 3100.0,
+            "low": 1900.0,
+            "high": 3900.0,
+            "refused": False,
+            "why": "",
+            "asymptote": 0.71,
+            "curve": [[400, 0.42, 0.4, 0.44], [4000, 0.61, 0.5, 0.7]],
+        },
+    }
+    (run / "learning_curve.json").write_text(json.dumps(curve))
+    summary = report(run)
+    flip = (
+        next(f for f in summary.verdict.flips if f.what == "training_data")
+        if summary.verdict.flips
+        else None
+    )
+    html = write_html(run, summary).read_text(encoding="utf-8")
+    assert "tuned by training cases: 50 cases, seed 0: 0.200" in html
+    assert "rag edited: the new value 0.500" in html
+    assert "too far to say" in html
+    assert flip is not None
+    assert "about 3,100 training cases (between 1,900 and 3,900)" in flip.text
+    curve["forecast"] |= {
+        "refused": True,
+        "cases_to_reach": None,
+        "curve": [],
+        "why": "it levels off below the target",
+    }
+    (run / "learning_curve.json").write_text(json.dumps(curve))
+    told = [f for f in report(run).verdict.flips if f.what == "training_data"]
+    assert [f.value for f in told] == [None]
+    assert "it levels off below the target" in told[0].text
+
+
+def label_run(folder: Path) -> Path:
+    """A run of label rows: no question, no documents, neighbours as evidence."""
+    folder.mkdir()
+    rng = np.random.default_rng(3)
+    labels = ("praise", "complaint", "question")
+    rows: list[dict[str, Any]] = []
+    for number in range(90):
+        gold = labels[number % 3]
+        for system, share in (
+            ("plain", 0.4),
+            ("rag", 0.6),
+            ("tuned", 0.9),
+            ("both", 0.95),
+        ):
+            said = gold if rng.random() < share else labels[(number + 1) % 3]
+            near = [{"document": "train", "start": 0, "end": 1}]
+            rows.append(
+                {
+                    "case": f"t{number}",
+                    "system": system,
+                    "seed": 0,
+                    "question": f"The parcel of day {number} came.",
+                    "answers": [gold],
+                    "prediction": said,
+                    "scores": {"accuracy": float(said == gold)},
+                    "hits": near if system in ("rag", "both") else [],
+                }
+            )
+    write_lines(folder / "rows.jsonl", rows)
+    passage = {"document": "train", "start": 0, "end": 1, "text": "It came. (praise)"}
+    write_lines(folder / "passages.jsonl", [passage])
+    about = {
+        "task": "classification",
+        "measure": "macro_f1",
+        "other_measures": ["accuracy"],
+        "protocol": {"draws": 300},
+    }
+    (folder / "run.json").write_text(json.dumps(about))
+    return folder
+
+
+def test_a_label_task_is_told_in_its_own_words(tmp_path: Path) -> None:
+    run = label_run(tmp_path / "run")
+    summary = report(run)
+    html = write_html(run, summary).read_text(encoding="utf-8")
+    text = _Page(html).text
+    assert "test texts" in text
+    assert "your labelled examples" in text
+    assert "By kind of case" in text
+    assert "complaint" in text
+    assert "Looks at no labelled cases." in text
+    assert "It came. (praise)" in text
+    for word in ("question", "passage", "document"):
+        first = first_screen(summary, measure="macro F1")
+        said = " ".join((first.meaning, *first.sure, *first.cost))
+        assert word not in said
+
+
+def test_page_is_the_same_bytes_when_built_twice(tmp_path: Path) -> None:
+    run = label_run(tmp_path / "run")
+    edit_rows(run, lambda row: row if row["system"] in ("rag", "both") else None)
+    built = [write_html(run, report(run)).read_bytes() for _ in range(2)]
+    assert built[0] == built[1]
+
+
+def test_tags_are_read_as_the_names_that_they_mark() -> None:
+    tags = TAG_END.join(("B-PER", "I-PER", "O", "B-LOC"))
+    words = "Ada Byron in London"
+    assert readable(tags, words, task="ner") == "Ada Byron (PER), London (LOC)"
+    assert readable(TAG_END.join("OOOO"), words, task="ner") == "no name"
+    assert readable("as it is", "", task="qa") == "as it is"
+
+
+def test_markdown_holds_the_verdict_and_every_arm(run: Path, summary: Summary) -> None:
+    text = write_markdown(run, summary).read_text(encoding="utf-8")
+    assert text.startswith("# Take both\n")
+    for name, arm in summary.arms.items():
+        assert re.search(rf"^\| {name} \| {arm.score.value:.3f} ", text, re.MULTILINE)
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    assert {line.replace("\\|", "").count("|") for line in lines} == {6, 8}
+
+
+def test_rows_as_parquet_say_what_the_json_lines_say(run: Path, tmp_path: Path) -> None:
+    import pyarrow.parquet as pq
+
+    path = write_parquet(run, tmp_path / "deep" / "rows.parquet")
+    found: list[dict[str, Any]] = pq.read_table(path).to_pylist()
+    rows = [json.loads(line) for line in (run / "rows.jsonl").read_text().splitlines()]
+    assert len(found) == len(rows)
+    for one, row in zip(found, rows, strict=True):
+        for name in (
+            "case",
+            "system",
+            "seed",
+            "question",
+            "prediction",
+            "hit",
+            "error",
+        ):
+            assert one[name] == row[name]
+        assert one["score_token_f1"] == row["scores"]["token_f1"]
+        assert [c["text"] for c in one["citations"]] == [
+            c["text"] for c in row["citations"]
+        ]
+        assert one["total_ms"] > 0
+
+
+def test_cases_are_chosen_by_pattern_up_to_a_bound(run: Path) -> None:
+    from groundtune.measure.rows import Row
+    from groundtune.measure.summary import by_system
+
+    rows = [
+        Row.from_json(json.loads(line))
+        for line in (run / "rows.jsonl").read_text().splitlines()
+    ]
+    found = disagreements(by_system(rows), {}, measure="token_f1")
+    assert len(found) == 40
+    assert {one.right for one in found} >= {("both",), ("tuned", "both")}
+    for one in found:
+        assert one.right == tuple(r.arm for r in one.replies if r.right)
+        assert 0 < len(one.right) < 4
+
+
+def test_diagnostics_are_told_with_a_direction_only_where_it_is_clear(
+    summary: Summary,
+) -> None:
+    told = dict(meanings(summary))
+    assert "does worse: it is training with evidence" in told["naive both"]
+    assert (
+        "does better than rag: that much is lost in retrieval"
+        in (told["right passage, base"])
+    )
+    naive = summary.diagnostics["naive_both"]
+    same = replace(naive, score=summary.arms["both"].score)
+    told = dict(meanings(replace(summary, diagnostics={"naive_both": same})))
+    assert "cannot be told apart" in told["naive both"]

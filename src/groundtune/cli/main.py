@@ -62,6 +62,10 @@ VERBS = {
         "groundtune.cli.retrieval:optimize",
         "Choose the retrieval settings that do best on labelled questions.",
     ),
+    "questions": (
+        "groundtune.cli.questioning:questions",
+        "Draft test questions from the documents, and review them.",
+    ),
     "doctor": (
         "groundtune.cli.doctor:doctor",
         "Examine a labelled file before training, or this machine.",

@@ -17,7 +17,19 @@ if TYPE_CHECKING:
 
 EXISTING = click.Path(exists=True, path_type=Path)
 ANY_PATH = click.Path(path_type=Path)
-TASKS = click.Choice(["qa"])
+OVER_DOCUMENTS = ("qa", "dialogue", "fact_check")
+"""Tasks of `compare` that need documents."""
+TASKS = click.Choice(
+    [
+        *OVER_DOCUMENTS,
+        "sentiment",
+        "classification",
+        "ner",
+        "translation",
+        "support",
+        "summarization",
+    ]
+)
 
 _Command = TypeVar("_Command", bound="Callable[..., Any]")
 

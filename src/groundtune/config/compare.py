@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 from groundtune.config.retrieval import RetrievalSettings
 from groundtune.config.training import ContextSettings, TrainSettings
 from groundtune.core.errors import ConfigError
 from groundtune.core.values import ARMS
+
+if TYPE_CHECKING:
+    from groundtune.config.protocol import ProtocolSettings
 
 DIAGNOSTICS = (
     "naive_both",
@@ -19,6 +23,17 @@ DIAGNOSTICS = (
 """Measured beside the arms by default; they explain a verdict and never win it."""
 
 PLACEBO = "random_passages"
+CLOSED_BOOK_READING = "right_passage_closed_book"
+"""Whether the adapter that learned without documents can still read one."""
+
+
+_ADAPTER_OF = {
+    "naive_both": "tuned",
+    CLOSED_BOOK_READING: "tuned",
+    "right_passage_tuned": "both",
+    "context_without_documents": "both",
+}
+"""Diagnostics that run on the adapter of an arm: without the arm there is none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,8 +51,12 @@ class CompareSettings:
     """Adapters trained per kind; their rows are shown apart."""
     limit: int | None = None
     """Most test cases; None: all."""
+    learning_curve: bool = False
+    """Whether tuned is trained on parts of its cases too; not over documents."""
     answer_tokens: int = 32
     """Most new tokens of an answer, in every arm."""
+    probe_cases: int = 60
+    """Most questions of common knowledge that tuned models are asked; 0: none."""
     style_cases: int = 24
     """Dev cases on which the untrained arms choose their instruction."""
     dev_cases: int = 120
@@ -52,6 +71,8 @@ class CompareSettings:
         )
     )
     reading: ContextSettings = field(default_factory=ContextSettings)
+    protocol: ProtocolSettings | None = None
+    """By what the rows are judged, where the person says so; None: by the defaults."""
 
     def __post_init__(self) -> None:
         unknown = [arm for arm in self.arms if arm not in ARMS]
@@ -61,7 +82,7 @@ class CompareSettings:
                 fix=f"choose from {', '.join(ARMS)}",
                 where="--arms",
             )
-        known = (*DIAGNOSTICS, PLACEBO)
+        known = (*DIAGNOSTICS, PLACEBO, CLOSED_BOOK_READING)
         if strange := [name for name in self.diagnostics if name not in known]:
             raise ConfigError(
                 f"unknown diagnostic {strange[0]!r}",
@@ -76,10 +97,26 @@ class CompareSettings:
                     where=f"compare.{name}",
                 )
 
+    def of_arms(self) -> CompareSettings:
+        """The same without diagnostics that would train what no arm needs."""
+        kept = tuple(
+            name
+            for name in self.diagnostics
+            if _ADAPTER_OF.get(name) in (None, *self.arms)
+        )
+        return replace(self, diagnostics=kept)
+
+    @property
+    def registered(self) -> dict[str, Any]:
+        """The protocol as a run keeps it from before its first row; maybe nothing."""
+        return {"protocol": asdict(self.protocol)} if self.protocol else {}
+
     @property
     def needs_closed_book(self) -> bool:
         """Whether any system uses the adapter trained without documents."""
-        return "tuned" in self.arms or "naive_both" in self.diagnostics
+        return "tuned" in self.arms or bool(
+            {"naive_both", CLOSED_BOOK_READING} & set(self.diagnostics)
+        )
 
     @property
     def needs_context(self) -> bool:

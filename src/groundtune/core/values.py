@@ -150,6 +150,8 @@ class QaCase:
     answerable: bool = True
     group: str = ""
     """Unit of splitting and resampling, such as an article; `source` where empty."""
+    reviewed: bool = True
+    """Whether a person wrote or accepted it; False for a draft nobody looked at."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -40,7 +40,7 @@ _PARQUET_MAGIC = b"PAR1"
 _TRUE = frozenset({"true", "yes", "1"})
 _FALSE = frozenset({"false", "no", "0"})
 _LIKE = '{"question": "...", "answers": ["..."]}'
-_FIELDS = "id, question, answers, source, evidence, answerable, group"
+_FIELDS = "id, question, answers, source, evidence, answerable, group, reviewed"
 
 
 class PlacedCases(NamedTuple):
@@ -54,7 +54,8 @@ def read_cases(path: Path, *, format: str | None = None) -> list[QaCase]:  # noq
     """Read cases, in file order.
 
     A row has `question` and `answers` (a list or a text; `answer` is read too), and may
-    have `id`, `source`, `evidence`, `answerable` and `group`. Other fields are ignored.
+    have `id`, `source`, `evidence`, `answerable`, `group` and `reviewed`. Other fields
+    are ignored.
     A row without id gets one from its content.
 
     Args:
@@ -130,8 +131,14 @@ def write_cases(path: Path, cases: Sequence[QaCase]) -> None:
     Raises:
         StoreError: The file could not be written; the old one is untouched.
     """
-    lines = (json.dumps(asdict(case), ensure_ascii=False) + "\n" for case in cases)
-    write_atomic(path, "".join(lines))
+    write_atomic(path, "".join(_line(case) for case in cases))
+
+
+def _line(case: QaCase) -> str:
+    fields = asdict(case)
+    if case.reviewed:  # what is usual is not said
+        del fields["reviewed"]
+    return json.dumps(fields, ensure_ascii=False) + "\n"
 
 
 def _known(name: str | None) -> CaseFormat | None:
@@ -213,7 +220,7 @@ def _case(row: Row) -> QaCase:
             where=where,
         )
     answers = _texts(fields, "answers" if "answers" in fields else "answer", where)
-    answerable = _flag(fields, where)
+    answerable = _flag(fields, "answerable", where)
     if answerable and not answers:
         named = ", ".join(sorted(fields))
         raise DataError(
@@ -237,6 +244,7 @@ def _case(row: Row) -> QaCase:
         evidence=_texts(fields, "evidence", where),
         answerable=answerable,
         group=_text(fields, "group", where) or source,
+        reviewed=_flag(fields, "reviewed", where),
     )
 
 
@@ -267,8 +275,9 @@ def _texts(fields: dict[str, Any], key: str, where: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(text for text in stripped if text))
 
 
-def _flag(fields: dict[str, Any], where: str) -> bool:
-    value = fields.get("answerable")
+def _flag(fields: dict[str, Any], key: str, where: str) -> bool:
+    """A yes or no; yes where nothing is said."""
+    value = fields.get(key)
     if value is None or value == "":
         return True
     if isinstance(value, bool):
@@ -276,7 +285,7 @@ def _flag(fields: dict[str, Any], where: str) -> bool:
     word = str(value).strip().casefold()
     if word in _TRUE or word in _FALSE:
         return word in _TRUE
-    raise _wrong_kind("answerable", value, "true or false", where)
+    raise _wrong_kind(key, value, "true or false", where)
 
 
 def _wrong_kind(key: str, value: object, wanted: str, where: str) -> DataError:

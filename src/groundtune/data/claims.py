@@ -1,9 +1,10 @@
 """Files of claims to cases: what is claimed, its label, and which documents decide it.
 
     {"id", "claim", "label", "evidence"?, "source"?}    JSON Lines, JSON array, CSV, TSV
+    the same, "evidence" a list of {"document", "quotes", "decides"?}    JSON alone
     {"id", "claim", "evidence": {document: [{"sentences", "label"}]}, "cited_doc_ids"}
 
-The second is SciFact's form. Its evidence is numbers of sentences; their texts stand in
+The last is SciFact's form. Its evidence is numbers of sentences; their texts stand in
 a file `corpus.jsonl` beside the claims, and without it only the documents are known.
 """
 
@@ -156,10 +157,40 @@ def _plain(row: Row) -> _Read:
             "unknown_label",
         )
     source = str(row.fields.get("source") or "").strip()
-    quotes = tuple(_quotes(row))
     decides = label != "NOT_ENOUGH_INFO"
+    listed = _documents(row, decides=decides)
+    if listed:
+        return _Read(_case(row, claim, label, listed), listed)
+    quotes = tuple(_quotes(row))
     known = (DocumentEvidence(source, quotes, decides),) if source or quotes else ()
     return _Read(_case(row, claim, label, known), known)
+
+
+def _documents(row: Row, *, decides: bool) -> tuple[DocumentEvidence, ...]:
+    """Evidence that names a document in each of its entries; none in other forms."""
+    value: Any = row.fields.get("evidence")
+    if not isinstance(value, list) or not value:
+        return ()
+    entries = cast("list[Any]", value)
+    if not all(isinstance(one, dict) for one in entries):
+        return ()
+    found: list[DocumentEvidence] = []
+    for one in cast("list[dict[str, Any]]", entries):
+        quotes: Any = one.get("quotes", [])
+        document = one.get("document")
+        if not isinstance(document, str) or not isinstance(quotes, list):
+            raise RowError(
+                "an entry of the evidence has no document, or no list of quotes",
+                'write {"document": "a.md", "quotes": ["a sentence of it"]}',
+                row.where,
+                "evidence",
+                "bad_evidence",
+            )
+        texts = tuple(single_spaced(str(each)) for each in cast("list[Any]", quotes))
+        found.append(
+            DocumentEvidence(document, texts, bool(one.get("decides", decides)))
+        )
+    return tuple(found)
 
 
 def _quotes(row: Row) -> list[str]:

@@ -1,6 +1,7 @@
 """JSON and JSON Lines: each record a section, each field a line with its name.
 
-SQuAD JSON is a format of its own, see `squad`.
+SQuAD JSON is a format of its own, see `squad`; past conversations are read as
+`past_conversations` describes.
 """
 
 from __future__ import annotations
@@ -11,6 +12,11 @@ from typing import TYPE_CHECKING, Any, cast
 from groundtune.core.errors import DataError
 from groundtune.core.values import Document
 from groundtune.data.compose import Composer
+from groundtune.data.past_conversations import (
+    CONVERSATION,
+    KIND,
+    exchanges_of,
+)
 from groundtune.data.read_text import decode
 from groundtune.data.squad import looks_like_squad, squad_documents
 
@@ -75,7 +81,15 @@ def _load(text: str, *, where: str, line: int | None) -> Any:  # noqa: ANN401 (a
 
 def _document(records: Iterable[Any], *, name: str, where: str) -> Document:
     composer = Composer()
-    for record in records:
+    metadata = {"path": name, "source_format": "json"}
+    every = list(records)
+    if exchanges := exchanges_of(every):
+        metadata[KIND] = CONVERSATION
+    for exchange in exchanges:
+        composer.add("heading", " ".join(exchange.asked.split()), level=1)
+        for part in exchange.replied.split("\n\n"):
+            composer.add("paragraph", part.strip("\n"))
+    for record in () if exchanges else every:
         _add_record(composer, record)
     if not composer.blocks:
         raise DataError("holds no text", fix="leave this file out", where=where)
@@ -83,7 +97,7 @@ def _document(records: Iterable[Any], *, name: str, where: str) -> Document:
         id=name,
         text=composer.text,
         blocks=tuple(composer.blocks),
-        metadata={"path": name, "source_format": "json"},
+        metadata=metadata,
     )
 
 

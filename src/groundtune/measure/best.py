@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import special
 
-from groundtune.measure import resample
+from groundtune.measure import power, resample
 from groundtune.measure.resample import EXACT_GROUPS, Groups
 from groundtune.measure.statistics import (
+    CAUTION,
     LEVEL,
     Interval,
     PairedDifference,
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping, Sequence
 
     import numpy.typing as npt
+
+    from groundtune.config.protocol import ProtocolSettings
 
     Floats = npt.NDArray[np.float64]
 
@@ -155,23 +158,33 @@ def _reach(error: float, joint: Joint) -> float:
     return float(special.stdtrit(freedom, LEVEL)) * error
 
 
-def shown_better(joint: Joint, *, alpha: float = 1 - LEVEL) -> set[tuple[str, str]]:
+def shown_better(
+    joint: Joint,
+    *,
+    alpha: float = 1 - LEVEL,
+    p_values: Mapping[tuple[str, str], float] | None = None,
+) -> set[tuple[str, str]]:
     """Pairs `(better, worse)` that both ways of testing agree on.
 
     A simultaneous lower bound above 0, and a sign-flip or McNemar p-value that Holm's
-    correction over all pairs leaves at `alpha` or below. The second guards the first
-    where scores are skewed, tied or few; either alone already bounds the error.
+    correction over all pairs leaves at `CAUTION * alpha` or below. The second guards
+    the first where scores are skewed, tied or few.
+
+    Args:
+        joint: The arms.
+        alpha: Error rate over all pairs together.
+        p_values: Of each pair in the order of the arms, where they are known already.
     """
     pairs = list(combinations(joint.names, 2))
     if not pairs:
         return set()
-    found = {f"{a}-{b}": difference(joint, a, b) for a, b in pairs}
-    adjusted = holm({name: item.p for name, item in found.items()})
+    known = p_values or {pair: difference(joint, *pair).p for pair in pairs}
+    adjusted = holm({f"{a}-{b}": known[a, b] for a, b in pairs})
     lower_A_A = simultaneous_lower(joint, alpha=alpha)
     at = joint.names.index
     better: set[tuple[str, str]] = set()
     for a, b in pairs:
-        if adjusted[f"{a}-{b}"] > alpha:
+        if adjusted[f"{a}-{b}"] > CAUTION * alpha:
             continue
         if lower_A_A[at(a), at(b)] > 0:
             better.add((a, b))
@@ -205,4 +218,22 @@ def interaction(joint: Joint) -> Interval | None:
         rng=np.random.default_rng(joint.flip_seed),
         bound=2.0,
         drawn_D=joint.means @ weights_A,
+    )
+
+
+def detectable(
+    joint: Joint, planned: Sequence[tuple[str, str]], settings: ProtocolSettings
+) -> dict[str, float | None]:
+    """Smallest gap that such cases show, groups counted as they turned out to weigh."""
+    effects = [
+        power.design_effect(joint.gaps(a, b), joint.grouping) for a, b in planned
+    ]
+    return power.power_table(
+        joint.grouping.cases,
+        alpha=settings.alpha,
+        power=settings.power,
+        groups=joint.grouping.count,
+        design_effect=max(effects, default=1.0),
+        arms=len(joint.names),
+        graded=not np.isin(joint.scores, (0.0, 1.0)).all(),
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from groundtune.measure.resample import Groups
+from groundtune.measure.rows import Figure
 from groundtune.measure.statistics import gap_interval
 from groundtune.measure.summary import case_means
 
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
     from groundtune.config.protocol import ProtocolSettings
     from groundtune.measure.rows import Row
     from groundtune.measure.summary import ArmFigures, Resampler
+
+NOTHING_TO_ANSWER = (
+    "No test case has an answer, so whoever always declines is always right, and no "
+    "arm can be named. Add questions that the documents answer."
+)
 
 FEWEST_GROUPS = 6
 """With fewer, no sign-flip p-value can be 0.05 or less."""
@@ -33,6 +39,8 @@ class Counts:
     """Cases that some arm has no row for; left out of every comparison."""
     one_group: bool
     """Whether all cases share one group, so that cases were resampled."""
+    same_answers: bool = False
+    """Whether all arms said the same to every case."""
 
 
 def refusal_gates(
@@ -47,8 +55,35 @@ def refusal_gates(
     Failed where the paired difference on unanswerable cases lies below minus the
     margin with its whole interval.
     """
-    failed: dict[str, str] = {}
-    for trained, untrained in (("tuned", "plain"), ("both", "rag")):
+    found = refusal_changes(systems, resampler=resampler, groups=groups)
+    return {
+        trained: unlearnt(trained, change)
+        for trained, change in found.items()
+        if change.high < -settings.margin
+    }
+
+
+UNTRAINED = {"tuned": "plain", "both": "rag"}
+"""The arm that each trained arm came from."""
+
+
+def unlearnt(trained: str, change: Figure) -> str:
+    """Why an arm that declines less than the one it came from is dropped."""
+    return (
+        f"it declines {-change.value:.0%} fewer unanswerable cases than "
+        f"{UNTRAINED[trained]} (n = {change.n})"
+    )
+
+
+def refusal_changes(
+    systems: Mapping[str, Sequence[Row]],
+    *,
+    resampler: Resampler,
+    groups: Mapping[str, str],
+) -> dict[str, Figure]:
+    """How much oftener trained arms decline where there is no answer than before."""
+    changes: dict[str, Figure] = {}
+    for trained, untrained in UNTRAINED.items():
         before, after = (
             case_means(
                 systems.get(name, ()),
@@ -66,12 +101,10 @@ def refusal_gates(
             rng=resampler.rng(),
             draws=resampler.draws,
         )
-        if found.high < -settings.margin:
-            failed[trained] = (
-                f"it declines {-found.value:.0%} fewer unanswerable cases than "
-                f"{untrained} (n = {len(cases)})"
-            )
-    return failed
+        changes[trained] = Figure(
+            value=found.value, low=found.low, high=found.high, n=len(cases)
+        )
+    return changes
 
 
 def find_warnings(
@@ -101,8 +134,23 @@ def find_warnings(
     return found
 
 
+def same_answers(systems: Mapping[str, Sequence[Row]], arms: Sequence[str]) -> bool:
+    """Whether arms said the same, word for word, to every case."""
+    said = [
+        {(row.case, row.seed): row.prediction for row in systems[name]} for name in arms
+    ]
+    return len(said) > 1 and all(answers == said[0] for answers in said[1:])
+
+
 def _about_size(counts: Counts, settings: ProtocolSettings) -> list[str]:
     found: list[str] = []
+    if counts.same_answers:
+        found.append(
+            "All arms said the same to every case, word for word: check that they are "
+            "different systems before believing that they are equally good."
+        )
+    if counts.unanswerable == counts.cases:
+        found.append(NOTHING_TO_ANSWER)
     if counts.cases < settings.screening_cases:
         found.append(
             f"This is a screening: {counts.cases} cases, fewer than "

@@ -12,16 +12,25 @@ from typing import TYPE_CHECKING, Any
 from groundtune.config.protocol import ProtocolSettings
 from groundtune.core.errors import DataError
 from groundtune.core.values import ARMS
-from groundtune.measure import power
 from groundtune.measure.answers import PRIMARY
 from groundtune.measure.best import (
     Joint,
     chance_of_best,
+    detectable,
     difference,
     interaction,
     join,
 )
-from groundtune.measure.checks import Counts, find_warnings, refusal_gates
+from groundtune.measure.checks import (
+    NOTHING_TO_ANSWER,
+    Counts,
+    find_warnings,
+    refusal_changes,
+    refusal_gates,
+    same_answers,
+)
+from groundtune.measure.corpus import with_corpus_scores
+from groundtune.measure.costs import costs_of
 from groundtune.measure.rows import DIAGNOSTICS, PLANNED, Figure, Row
 from groundtune.measure.statistics import PairedDifference, holm, tost
 from groundtune.measure.summary import (
@@ -102,6 +111,15 @@ class Summary:
     settings: ProtocolSettings = field(default_factory=ProtocolSettings)
     freshness: Mapping[str, Any] | None = None
     """What became of facts that were edited after training, where that was asked."""
+    declines: Mapping[str, Figure] = field(default_factory=dict[str, Figure])
+    """How much oftener trained arms decline unanswerable cases than what they came
+    from; empty where there are none."""
+    registered: ProtocolSettings | None = None
+    """The settings that stand in the run, where other weights are used here."""
+    learning_curve: Mapping[str, Any] | None = None
+    """Quality by number of training cases, and a forecast, where that was asked."""
+    joint: Joint | None = field(default=None, repr=False, compare=False)
+    """The arms resampled together, for questions of the kind "what if"."""
 
     def to_json(self) -> dict[str, Any]:
         """One JSON value, as `compare --json` and `report --json` print it."""
@@ -122,6 +140,10 @@ class Summary:
             "chance_of_best": dict(self.chance_of_best),
             "protocol": asdict(self.settings),
             "freshness": self.freshness,
+            "costs": costs_of(self.arms, self.settings).to_json(self.settings),
+            "declines": {name: f.to_json() for name, f in self.declines.items()},
+            "registered": asdict(self.registered) if self.registered else None,
+            "learning_curve": self.learning_curve,
         }
 
 
@@ -131,6 +153,7 @@ def summarise(
     task: str = "qa",
     run: str = "",
     measure: str = PRIMARY,
+    others: Sequence[str] = (),
     timings: Sequence[Mapping[str, Any]] = (),
     resources: Mapping[str, Mapping[str, Any]] | None = None,
     settings: ProtocolSettings | None = None,
@@ -146,6 +169,7 @@ def summarise(
         task: The task, for the record.
         run: The run folder, for the record.
         measure: Name of the primary score.
+        others: Measures of the whole set beside it, as `corpus` names them.
         timings: Lines of `timings.jsonl`.
         resources: Content of `resources.json`.
         settings: The protocol; defaults where None.
@@ -162,6 +186,11 @@ def summarise(
     systems = {
         name: [row for row in found if name not in names or row.case in shared]
         for name, found in systems.items()
+    }
+    # A measure of the whole set, of the very cases that are compared.
+    wanted = (measure, *others)
+    systems = {
+        name: with_corpus_scores(found, wanted) for name, found in systems.items()
     }
     resampler = Resampler(seed=settings.seed, draws=settings.draws)
     groups = resampling_groups(rows, unit=settings.unit)
@@ -206,6 +235,7 @@ def summarise(
         ),
         incomplete=len(everything) - len(cases),
         one_group=len({row.group for row in rows}) == 1,
+        same_answers=same_answers(systems, names),
     )
     failed = refusal_gates(
         systems, settings=settings, resampler=resampler, groups=groups
@@ -217,6 +247,8 @@ def summarise(
         measure=label(measure),
         gates={**failed, **(gates or {})},
     )
+    if counts.unanswerable == counts.cases:
+        verdict = Verdict(arm=None, decided=False, why=NOTHING_TO_ANSWER)
     found = interaction(joint)
     return Summary(
         task=task,
@@ -233,12 +265,14 @@ def summarise(
             find_warnings(arms, diagnostics, counts=counts, settings=settings)
         ),
         counts=counts,
-        power=power.power_table(len(cases), alpha=settings.alpha, power=settings.power),
+        power=detectable(joint, planned, settings),
         discordance={
             f"{a}-{b}": float((joint.gaps(a, b) ** 2).mean()) for a, b in planned
         },
         chance_of_best=chance_of_best(joint),
         settings=settings,
+        declines=refusal_changes(systems, resampler=resampler, groups=groups),
+        joint=joint,
     )
 
 
@@ -248,6 +282,11 @@ def label(measure: str) -> str:
         "token_f1": "token F1",
         "contains": "answer contained",
         "hit": "right passage found",
+        "entity_f1": "entity F1",
+        "macro_f1": "macro F1",
+        "bleu": "BLEU / 100",
+        "chrf": "chrF / 100",
+        "rouge_l": "ROUGE-L",
         "peak_memory_mb": "peak memory, MB",
         "train_seconds": "training, s",
     }

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 OUTSIDE = "O"
 """The tag of a word that belongs to no entity."""
 
+TAG_END = "\n"
+"""Stands between the tags of a sentence where they are one text, as in rows."""
+
 _BEGINS = frozenset("BSU")
 _ENDS = frozenset("ELSU")
 _KNOWN = _BEGINS | _ENDS | {"I"}

@@ -1,25 +1,23 @@
-"""What an answer costs, and what would turn the verdict.
+"""What would turn the verdict: volume, updates, prices, latency, retrieval, data.
 
-Only measured quantities go in: milliseconds, tokens, training seconds, the split by
-retrieval hit. What was not measured is said to be so, never estimated.
+Only measured quantities and given prices go in. What was not measured is said to be so,
+never estimated. What an arm costs is worked out in `costs`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import floor, log10
 from typing import TYPE_CHECKING, Any
 
+from groundtune.measure.costs import RETRAINED, costs_of
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from groundtune.config.protocol import ProtocolSettings
+    from groundtune.measure.costs import BreakEven, Costs
     from groundtune.measure.summary import ArmFigures
-
-_RETRAINED = ("tuned",)
-"""Arms whose facts are in the weights, so that each update means training again."""
-
-_FRESHNESS = ("rag", "plain", "both", "tuned")
-"""Easiest to keep up to date first: re-index, nothing, re-index beside an adapter."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,93 +25,33 @@ class Flip:
     """One condition under which the verdict would be another."""
 
     what: str
-    """Kind, such as `retrieval`, `volume`, `price`, `margin` or `training_data`."""
+    """Kind, such as `retrieval`, `latency`, `volume`, `updates`, `price`, `margin` or
+    `training_data`."""
     text: str
     """The condition as a sentence with its numbers."""
     value: float | None = None
     """The number at which it turns; None where there is none, or not measured."""
+    rival: str = ""
+    """The arm that the verdict's is weighed against, where it is one alone."""
 
     def to_json(self) -> dict[str, Any]:
         """As `--json` prints it."""
         return {"what": self.what, "text": self.text, "value": self.value}
 
 
-def break_even(
-    *,
-    setup_gap: float,
-    cost_gap: float,
-    fixed_gap: float = 0.0,
-    update_gap: float = 0.0,
-    updates: float = 0.0,
-    horizon: float = 1.0,
-) -> float | None:
-    """Questions per period from which the dearer system to make is the cheaper.
-
-    `[setup + fixed * T + updates * T * update] / (T * cost)`, all gaps in one unit.
-
-    Args:
-        setup_gap: Making the challenger minus making the incumbent.
-        cost_gap: One answer of the incumbent minus one of the challenger.
-        fixed_gap: Running cost a period, challenger minus incumbent.
-        update_gap: One update of the facts, challenger minus incumbent.
-        updates: Updates a period.
-        horizon: Periods.
-
-    Returns:
-        At least 0; None where the challenger's answer costs as much or more.
-    """
-    if cost_gap <= 0:
-        return None
-    once = setup_gap + fixed_gap * horizon + updates * horizon * update_gap
-    return max(0.0, once / (horizon * cost_gap))
-
-
-def train_ms(arm: ArmFigures) -> float:
-    """Measured training time of an arm; 0 where it has none."""
-    return 1000 * float(arm.resources.get("train_seconds") or 0.0)
-
-
-def cost_ms(arm: ArmFigures, settings: ProtocolSettings) -> float | None:
-    """Milliseconds of machine time that one answer costs, training included.
-
-    Training is spread over the questions of the horizon, and repeated at every update
-    of the facts for an arm that holds them in its weights. None without timings.
-    """
-    if "mean" not in arm.latency_ms:
-        return None
-    months = settings.horizon_months
-    trainings = 1.0
-    if arm.name in _RETRAINED:
-        trainings += settings.updates_per_month * months
-    questions = settings.questions_per_month * months
-    return arm.latency_ms["mean"] + trainings * train_ms(arm) / questions
-
-
-def cheapest(arms: Mapping[str, ArmFigures], settings: ProtocolSettings) -> str:
-    """The arm to take of several that are equally good.
-
-    By cost; costs within the tie go to the one that is easier to keep fresh. Where an
-    arm has no timings, tokens stand in for cost.
-    """
-    costs = {name: cost_ms(arm, settings) for name, arm in arms.items()}
-    if None in costs.values():
-        costs = {name: sum(arm.tokens.values()) for name, arm in arms.items()}
-    known = {name: cost for name, cost in costs.items() if cost is not None}
-    limit = min(known.values()) * (1 + settings.cost_tie)
-    tied = [name for name, cost in known.items() if cost <= limit]
-    return min(tied, key=lambda name: (_freshness(name), known[name], name))
-
-
-def _freshness(name: str) -> int:
-    return _FRESHNESS.index(name) if name in _FRESHNESS else len(_FRESHNESS)
-
-
 def find_flips(
     winner: str, arms: Mapping[str, ArmFigures], settings: ProtocolSettings
 ) -> list[Flip]:
     """All that the rows say about when another arm than `winner` should be taken."""
-    flips = [_retrieval_flip(winner, arms), *_volume_flips(winner, arms, settings)]
-    flips += [_price_flip(winner, arms), _data_flip(arms)]
+    costs = costs_of(arms, settings)
+    flips = [
+        _retrieval_flip(winner, arms),
+        _latency_flip(winner, arms),
+        *_volume_flips(winner, arms, costs, settings),
+        _update_flip(winner, costs, settings),
+        _price_flip(winner, arms),
+        _data_flip(arms),
+    ]
     return [flip for flip in flips if flip is not None]
 
 
@@ -145,49 +83,120 @@ def _retrieval_flip(winner: str, arms: Mapping[str, ArmFigures]) -> Flip | None:
 
 
 def _volume_flips(
-    winner: str, arms: Mapping[str, ArmFigures], settings: ProtocolSettings
+    winner: str,
+    arms: Mapping[str, ArmFigures],
+    costs: Costs,
+    settings: ProtocolSettings,
 ) -> list[Flip]:
-    """Break-even between the winner and each arm that training makes cheaper or not."""
+    """Break-even between the winner and each arm that takes more making, or less."""
     found: list[Flip] = []
-    for name, arm in arms.items():
-        pair = (arms[winner], arm)
-        trained = sorted(pair, key=train_ms)
-        if name in (winner, "plain") or train_ms(trained[0]) == train_ms(trained[1]):
+    for name in arms:
+        one = costs.break_even(winner, name, settings)
+        if name == "plain" or one is None:
             continue
-        incumbent, challenger = trained
-        if not incumbent.latency_ms or not challenger.latency_ms:
-            continue
-        dearer = challenger.latency_ms["mean"]
-        usual = incumbent.latency_ms["mean"]
-        retrained = challenger.name in _RETRAINED
-        questions = break_even(
-            setup_gap=train_ms(challenger) - train_ms(incumbent),
-            update_gap=train_ms(challenger) if retrained else 0.0,
-            updates=settings.updates_per_month,
-            horizon=settings.horizon_months,
-            cost_gap=usual - dearer,
-        )
-        costs = f"{dearer:,.0f} ms an answer on average against {usual:,.0f} ms"
-        seconds = f"{train_ms(challenger) / 1000:,.0f} s of training"
-        if questions is None:
-            text = (
-                f"No volume makes {challenger.name} cheaper than {incumbent.name}: "
-                f"{costs}, after {seconds}."
-            )
-        else:
-            often = (
-                f"with {settings.updates_per_month:g} retraining a month"
-                if retrained
-                else "without retraining"
-            )
-            text = (
-                f"From {questions:,.0f} questions a month {challenger.name} costs less "
-                f"machine time than {incumbent.name}: {costs}, after {seconds}, "
-                f"{often} over {settings.horizon_months:g} months. "
-                "Quality is not in this sum."
-            )
-        found.append(Flip(what="volume", text=text, value=questions))
+        text = told_break_even(one, costs, settings)
+        found.append(Flip(what="volume", text=text, value=one.questions, rival=name))
     return found
+
+
+def told_break_even(found: BreakEven, costs: Costs, settings: ProtocolSettings) -> str:
+    """A break-even as a sentence with all that it rests on."""
+    challenger, incumbent = (
+        costs.arms[name] for name in (found.challenger, found.incumbent)
+    )
+    assert challenger is not None, "a break-even has known costs"
+    assert incumbent is not None, "a break-even has known costs"
+    months = f"{settings.horizon_months:g} months"
+    ahead = challenger.before_answers(settings) - incumbent.before_answers(settings)
+    answers = (
+        f"{told_answers(challenger.answer, costs)} a thousand answers against "
+        f"{told_answers(incumbent.answer, costs)}"
+    )
+    more = f"{told_amount(ahead, costs)} more to make and keep over {months}"
+    if found.questions is None:
+        return (
+            f"No volume makes {found.challenger} cheaper than {found.incumbent}: "
+            f"{answers}, and {more}."
+        )
+    often = (
+        f", trained again {_times(settings.updates_per_month)} a month"
+        if found.challenger in RETRAINED
+        else ""
+    )
+    return (
+        f"From {found.questions:,.0f} questions a month {found.challenger} costs less "
+        f"than {found.incumbent}: {answers}, for {more}{often}. "
+        "Quality is not in this sum."
+    )
+
+
+def _times(count: float) -> str:
+    return "once" if count == 1 else f"{count:g} times"
+
+
+def told_answers(answer: float, costs: Costs) -> str:
+    """What a thousand answers cost, in words."""
+    return told_amount(1000 * answer, costs)
+
+
+def told_amount(amount: float, costs: Costs) -> str:
+    """An amount of money or of machine time, in words."""
+    if costs.unit == "money":
+        return f"{told_money(amount)} {costs.currency}"
+    for size, name in ((3600.0, "h"), (60.0, "min")):
+        if amount >= 2 * size:
+            return f"{amount / size:,.1f} {name}"
+    return f"{amount:,.3g} s" if amount < 100 else f"{amount:,.0f} s"
+
+
+def told_money(amount: float) -> str:
+    """To the cent; below ten cents, to two figures."""
+    if amount >= 0.1 or amount == 0:
+        return f"{amount:,.2f}"
+    return f"{amount:.{min(12, 1 - floor(log10(amount)))}f}"
+
+
+def _update_flip(winner: str, costs: Costs, settings: ProtocolSettings) -> Flip | None:
+    """How often facts may change until rag and tuned, with answers, cost the same."""
+    rag, tuned = costs.arms.get("rag"), costs.arms.get("tuned")
+    if winner not in ("rag", "tuned") or rag is None or tuned is None:
+        return None
+    more = tuned.update - rag.update
+    months = settings.horizon_months
+    saved = settings.questions_per_month * (rag.answer - tuned.answer)
+    left = saved - (tuned.setup - rag.setup) / months - (tuned.month - rag.month)
+    if more <= 0 or left <= 0:
+        return None
+    turn = left / more
+    rival = "tuned" if winner == "rag" else "rag"
+    text = (
+        f"Up to {turn:,.3g} updates of the facts a month tuned, trained again each "
+        f"time, costs less than rag at {settings.questions_per_month:,} questions a "
+        f"month; above that, rag (here {settings.updates_per_month:g})."
+    )
+    return Flip(what="updates", text=text, value=turn, rival=rival)
+
+
+def _latency_flip(winner: str, arms: Mapping[str, ArmFigures]) -> Flip | None:
+    """The latency limit at which the winner would be dropped."""
+    slowest = arms[winner].latency_ms.get("p95")
+    quicker = [
+        name
+        for name, arm in arms.items()
+        if slowest is not None and arm.latency_ms.get("p95", slowest) < slowest
+    ]
+    if slowest is None or not quicker:
+        return None
+    text = (
+        f"If 95 of 100 answers had to come within less than {slowest:,.0f} ms on this "
+        f"machine, {winner} would be out; {_listed(quicker)} would be quicker."
+    )
+    return Flip(what="latency", text=text, value=slowest)
+
+
+def _listed(names: Sequence[str]) -> str:
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def _price_flip(winner: str, arms: Mapping[str, ArmFigures]) -> Flip | None:
@@ -195,7 +204,7 @@ def _price_flip(winner: str, arms: Mapping[str, ArmFigures]) -> Flip | None:
     if "rag" not in arms or "tuned" not in arms or winner not in ("rag", "tuned"):
         return None
     rag, tuned = (sum(arms[name].tokens.values()) for name in ("rag", "tuned"))
-    if tuned == 0:
+    if tuned == 0 or rag == 0:
         return None
     ratio = rag / tuned
     text = (

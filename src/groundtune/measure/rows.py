@@ -21,6 +21,7 @@ DIAGNOSTICS: tuple[str, ...] = (
     "naive_both",
     "right_passage_base",
     "right_passage_tuned",
+    "right_passage_closed_book",
     "context_without_documents",
     "random_passages",
     "nearest_answer",

@@ -32,6 +32,8 @@ CHARACTER_ORDER = 6
 """Longest n-gram of characters in chrF."""
 RECALL_WEIGHT = 2
 """How much more recall counts than precision in chrF, as its authors chose."""
+_WHOLE = 1_000_000
+"""Lengths are multiplied by it where they must be whole numbers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,15 +150,17 @@ def bleu_of(sums_K: Floats) -> float:
     """BLEU of a corpus from the sums of its `bleu_counts`, between 0 and 100."""
     from sacrebleu.metrics.bleu import BLEU
 
-    sums = [round(float(each)) for each in sums_K]
+    sums: list[Any] = [float(each) for each in sums_K]
     # Without a single match their formula takes the logarithm of nothing.
     if not any(sums[:WORD_ORDER]):
         return 0.0
+    # Of the lengths only the ratio counts, and they must be whole numbers.
+    found, wanted = (round(_WHOLE * each) for each in sums[-2:])
     score = BLEU.compute_bleu(
         sums[:WORD_ORDER],
         sums[WORD_ORDER : 2 * WORD_ORDER],
-        sums[-2],
-        sums[-1],
+        found,
+        wanted,
         smooth_method="exp",
     )
     return float(score.score)

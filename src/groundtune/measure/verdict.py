@@ -1,6 +1,6 @@
 """Which arm to take, and how sure that is: the rules of the protocol, on values.
 
-1. Arms that fail a gate are dropped.
+1. Arms that fail a gate, or the person's limit on latency, are dropped.
 2. Kept is every arm whose simultaneous lower bound against the best is above -margin.
 3. Of those the cheapest is taken; ties go to the one that is easier to keep fresh.
 4. Where an arm that would be preferred is neither kept nor shown to be worse, the
@@ -16,7 +16,8 @@ import numpy as np
 
 from groundtune.measure import power
 from groundtune.measure.best import Joint, difference, shown_better, simultaneous_lower
-from groundtune.measure.flips import Flip, cheapest, cost_ms, find_flips
+from groundtune.measure.costs import amounts, cheapest, costs_of
+from groundtune.measure.flips import Flip, find_flips, told_answers
 from groundtune.measure.resample import Groups
 from groundtune.measure.statistics import PairedDifference, standard_error
 
@@ -35,8 +36,8 @@ class Verdict:
     decided: bool
     why: str
     flips: tuple[Flip, ...] = ()
-    reason: Literal["quality", "cost", "undecided"] = "undecided"
-    """Better than all others; or as good within the margin, and cheaper."""
+    reason: Literal["quality", "cost", "gates", "undecided"] = "undecided"
+    """Better than all others; as good within the margin, and cheaper; or alone left."""
     kept: tuple[str, ...] = ()
     """Arms not below the best by more than the margin."""
     beaten: tuple[str, ...] = ()
@@ -85,14 +86,19 @@ def decide(
         measure: Name of the primary measure, as sentences call it.
         gates: Arms to drop, with the reason.
     """
-    gated = {name: why for name, why in (gates or {}).items() if name in arms}
+    failed = {**too_slow(arms, settings), **_all_failed(arms), **(gates or {})}
+    gated = {name: failed[name] for name in arms if name in failed}
     field_ = joint.without(tuple(gated))
+    if field_.names and not field_.scores.any():
+        return Verdict(
+            arm=None,
+            decided=False,
+            why=_nothing_right(field_) + _gate_text(gated),
+            gated=gated,
+        )
+
     if len(field_.names) < 2:
-        left = field_.names[0] if field_.names else None
-        why = f"Only {left} is left to judge: nothing to compare it with."
-        if left is None:
-            why = "No arm is left to judge: every one failed a gate."
-        return Verdict(arm=None, decided=False, why=why, gated=gated)
+        return _without_rival(field_, gated, measure=measure)
 
     lower_A_A = simultaneous_lower(field_, alpha=settings.alpha)
     against_best = {
@@ -108,8 +114,9 @@ def decide(
         better=better,
         settings=settings,
         measure=measure,
+        amounts=amounts(arms, settings),
     )
-    chosen = cheapest({n: arms[n] for n in kept}, settings) if kept else None
+    chosen = judged.cheapest(kept) if kept else None
     if chosen is None or not judged.settles(chosen, kept):
         needed = judged.cases_needed(beaten)
         return Verdict(
@@ -149,14 +156,20 @@ class _Judged:
     better: set[tuple[str, str]]
     settings: ProtocolSettings
     measure: str
+    amounts: Mapping[str, float]
+    """What a question costs in each arm, all in one unit."""
+
+    def cheapest(self, names: Sequence[str]) -> str:
+        """Of arms that are equally good, the one to take."""
+        costs = {name: self.amounts[name] for name in names}
+        return cheapest(costs, tie=self.settings.cost_tie)
 
     def settles(self, chosen: str, kept: Sequence[str]) -> bool:
         """Whether no arm that is still open would be taken instead."""
         for name in self.joint.names:
             if name in kept or (chosen, name) in self.better:
                 continue
-            pair = {chosen: self.arms[chosen], name: self.arms[name]}
-            if cheapest(pair, self.settings) == name:
+            if self.cheapest((chosen, name)) == name:
                 return False
         return True
 
@@ -188,7 +201,7 @@ class _Judged:
         rivals = [name for name in self.ranked() if name != chosen]
         rival = next((name for name in rivals if name in kept), rivals[0])
         gap = self._gap(chosen, rival)
-        ours, theirs = (cost_ms(self.arms[n], self.settings) for n in (chosen, rival))
+        costs = costs_of(self.arms, self.settings)
         margin = self.settings.margin
         if rival in kept:
             text = (
@@ -200,17 +213,20 @@ class _Judged:
                 f"{chosen}: at most {margin:g} below any other arm in {self.measure} "
                 f"{self._basis()} (against {rival} {_told(gap)})"
             )
-        if ours is None or theirs is None:
+        ours, theirs = (self.amounts[name] for name in (chosen, rival))
+        if not costs.is_known:
             return (
                 f"{text}, and {chosen} sends fewer tokens or is easier to keep fresh."
             )
+        mine, its = (told_answers(each, costs) for each in (ours, theirs))
         if ours * (1 + self.settings.cost_tie) < theirs:
             return (
-                f"{text}, and an answer costs {ours:,.0f} ms instead of {theirs:,.0f}."
+                f"{text}, and a thousand answers cost {mine} instead of {its}, "
+                "training included."
             )
         return (
-            f"{text}; an answer costs {ours:,.0f} ms against {theirs:,.0f}, and "
-            f"{chosen} is the easier to keep up to date."
+            f"{text}; a thousand answers cost {mine} against {its}, training included, "
+            f"and {chosen} is the easier to keep up to date."
         )
 
     def why_undecided(self, beaten: Sequence[str]) -> str:
@@ -293,6 +309,66 @@ class _Judged:
             f"would no longer count as equal to {best}."
         )
         return [Flip(what="margin", text=text, value=turn)]
+
+
+def too_slow(
+    arms: Mapping[str, ArmFigures], settings: ProtocolSettings
+) -> dict[str, str]:
+    """Arms of which more than 5 of 100 answers take longer than the person's limit."""
+    limit = settings.latency_limit_ms
+    return {
+        name: (
+            f"95 of 100 answers take up to {arm.latency_ms['p95']:,.0f} ms, and the "
+            f"limit is {limit:,.0f} ms"
+        )
+        for name, arm in arms.items()
+        if limit is not None and arm.latency_ms.get("p95", 0.0) > limit
+    }
+
+
+def _all_failed(arms: Mapping[str, ArmFigures]) -> dict[str, str]:
+    """Arms that gave no answer at all: a score of 0 says nothing of their quality."""
+    return {
+        name: "every answer failed"
+        for name, arm in arms.items()
+        if arm.errors >= arm.score.n > 0 and arm.score.value == 0
+    }
+
+
+def _nothing_right(joint: Joint) -> str:
+    return (
+        f"No arm got anything right on {joint.grouping.cases:,} cases: equally bad is "
+        "no reason to take one. Look at the cases, the documents or the model first."
+    )
+
+
+def _without_rival(left: Joint, gated: Mapping[str, str], *, measure: str) -> Verdict:
+    """One arm or none is left: it is taken only where gates dropped its rivals."""
+    if not left.names:
+        why = "No arm is left to judge: every one failed a gate." + _gate_text(gated)
+        return Verdict(arm=None, decided=False, why=why, gated=gated)
+    (name,) = left.names
+    if not gated:
+        why = f"Only {name} is left to judge: nothing to compare it with."
+        return Verdict(arm=None, decided=False, why=why)
+    why = (
+        f"{name} is the only arm left, with {measure} {left.mean(name):.2f} on "
+        f"{left.grouping.cases:,} cases; nothing better was shown, the others were "
+        "dropped."
+    )
+    flips = [
+        Flip(what="gates", text=f"If it did not matter that {text}, {arm} would count.")
+        for arm, text in gated.items()
+    ]
+    return Verdict(
+        arm=name,
+        decided=True,
+        why=why + _gate_text(gated),
+        flips=tuple(flips),
+        reason="gates",
+        kept=left.names,
+        gated=gated,
+    )
 
 
 def _cases_flip(needed: int | None, settings: ProtocolSettings) -> tuple[Flip, ...]:

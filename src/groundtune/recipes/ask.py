@@ -46,7 +46,8 @@ def ask(
     """Answer a question from a knowledge base.
 
     Where `calibrate` was run for this knowledge base and this generator, an answer of
-    less confidence than its threshold is withheld, and the answer says so.
+    less confidence than its threshold is withheld, and the answer says so. A model that
+    was tuned for support replies as `systems.support` describes.
 
     Args:
         question: In a person's words.
@@ -68,10 +69,42 @@ def ask(
         DownloadError: A model is not here and cannot be fetched.
         GenerationError: The engine failed.
     """
-    from groundtune.systems.build import build_system
-
     if not question.strip():
         raise ConfigError("the question is empty", fix="ask something", where="ask")
+    system = open_ask(
+        kb=kb,
+        model=model,
+        embedder=embedder,
+        k=k,
+        where=where,
+        settings=settings,
+        runtime=runtime,
+        is_selective=is_selective,
+        progress=progress,
+    )
+    case = QaCase(id="ask", question=question, answers=())
+    return system.answer(case, on_text=on_text)
+
+
+def open_ask(
+    *,
+    kb: Path,
+    model: str = DEFAULT_GENERATOR,
+    embedder: str = DEFAULT_EMBEDDER,
+    k: int | None = None,
+    where: str = "",
+    settings: RetrievalSettings | None = None,
+    runtime: str = "openvino",
+    is_selective: bool = True,
+    progress: Progress = silent,
+) -> System:
+    """Load what `ask` answers with, for many questions: models are opened once.
+
+    Arguments and errors are those of `ask`.
+    """
+    from groundtune.systems.build import build_system
+    from groundtune.systems.support import build_support, is_for_support
+
     asked = ask_spec(
         kb=kb,
         model=model,
@@ -82,14 +115,15 @@ def ask(
         runtime=runtime,
         progress=progress,
     )
+    if is_for_support(asked.spec.model):
+        return build_support(asked.spec)
     calibration = read_record(kb, asked.key) if is_selective else None
-    system: System = build_system(asked.spec)
-    if calibration is not None:
-        system = CalibratedSystem(
-            system, calibration.confidence, threshold=calibration.threshold
-        )
-    case = QaCase(id="ask", question=question, answers=())
-    return system.answer(case, on_text=on_text)
+    system = build_system(asked.spec)
+    if calibration is None:
+        return system
+    return CalibratedSystem(
+        system, calibration.confidence, threshold=calibration.threshold
+    )
 
 
 class AskSpec(NamedTuple):

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from groundtune.core.values import Answer
     from groundtune.systems.dialogue import DialogueSystem
     from groundtune.systems.follow_ups import Turn
+    from groundtune.systems.support import SupportSystem
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +43,9 @@ class Conversation:
     interrupted leaves no trace.
     """
 
-    def __init__(self, system: DialogueSystem, history: ChatHistory | None) -> None:
+    def __init__(
+        self, system: DialogueSystem | SupportSystem, history: ChatHistory | None
+    ) -> None:
         self._system = system
         self._history = history
         self._turns: list[KeptTurn] = list(history.turns) if history else []
@@ -161,6 +164,7 @@ def chat(
         DownloadError: A model is not here and cannot be fetched.
     """
     from groundtune.systems.dialogue import build_dialogue
+    from groundtune.systems.support import build_support, is_for_support
 
     if history_tokens < 0:
         raise ConfigError(
@@ -179,9 +183,8 @@ def chat(
     # Opened before the models, which take longer, and closed if they fail.
     log = ChatHistory(history) if history is not None else None
     try:
-        system = build_dialogue(
-            asked.spec, rewrite=rewrite, history_tokens=history_tokens
-        )
+        build = build_support if is_for_support(model) else build_dialogue
+        system = build(asked.spec, rewrite=rewrite, history_tokens=history_tokens)
     except BaseException:
         if log is not None:
             log.close()

@@ -15,7 +15,7 @@ from groundtune.data.worlds import make_world, write_world
 from groundtune.recipes.compare import compare, unheard
 from groundtune.recipes.comparison.freshness import EditedFact, measure_freshness
 from groundtune.recipes.ingest import DEFAULT_EMBEDDER
-from groundtune.recipes.report import report, write_html
+from groundtune.recipes.report import report, write_html, write_markdown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,6 +28,7 @@ DEMO_SETTINGS = CompareSettings(
     diagnostics=("naive_both", "nearest_answer"),
     limit=60,
     style_cases=12,
+    probe_cases=0,
     dev_cases=24,
     closed_book=TrainSettings(epochs=20.0, max_tokens=27_000, evaluations=3),
     context=TrainSettings(epochs=2.0, max_tokens=44_000, evaluations=3),
@@ -101,4 +102,5 @@ def demo(
     )
     summary = report(out)
     write_html(out, summary)
+    write_markdown(out, summary)
     return summary

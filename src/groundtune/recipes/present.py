@@ -15,8 +15,13 @@ from groundtune.core.protocols import silent
 from groundtune.recipes.tuning_page.card import write_model_card
 from groundtune.recipes.tuning_page.content import entity_content, label_content
 from groundtune.recipes.tuning_page.page import write_tuning_page
-from groundtune.systems.baselines import Gazetteer, majority, majority_tag
-from groundtune.systems.neighbours import neighbour_vote, zero_shot
+from groundtune.systems.baselines import (
+    Gazetteer,
+    LabelPredictions,
+    majority,
+    majority_tag,
+)
+from groundtune.systems.neighbours import Neighbours, zero_shot
 from groundtune.tasks import classification, sentiment
 
 if TYPE_CHECKING:
@@ -198,9 +203,9 @@ def label_baselines(
         ).predicted
     if len(train) > 1:
         every = -(-len(train) // MOST_NEIGHBOURS)
-        found["neighbours"] = neighbour_vote(
-            train[::every], texts, labels=labels, embedder=embedder
-        ).predictions.predicted
+        voters = Neighbours(train[::every], labels=labels, embedder=embedder)
+        shares_N_L = voters.shares(embedder.encode(list(texts)))
+        found["neighbours"] = LabelPredictions.of(shares_N_L, labels).predicted
     return found
 
 

@@ -16,7 +16,6 @@ from groundtune.recipes.ingest import open_embedding_model
 from groundtune.recipes.text_sides import few
 from groundtune.recipes.writing import answered
 from groundtune.recipes.written_measures import PRIMARY, measured
-from groundtune.recipes.written_page import asked_text
 from groundtune.systems.memory import nearest_answers
 from groundtune.tasks import summarization, support, translation
 
@@ -57,12 +56,12 @@ def free_answers(
     """The beginning of a document that is to be summed up; else the nearest answer."""
     if job.instruction == SUMMARIZE:
         words = usual_words(job.train)
-        texts = [first_sentences(asked_text(case), words=words) for case in cases]
+        texts = [first_sentences(case.asked, words=words) for case in cases]
         return FreeAnswers(FIRST_SENTENCES, texts)
     progress("searching the most similar cases", 0, None)
     copied = nearest_answers(
-        [asked_text(case) for case in cases],
-        known=[asked_text(case) for case in job.train],
+        [case.asked for case in cases],
+        known=[case.asked for case in job.train],
         answers=[case.target for case in job.train],
         embedder=open_embedding_model(embedder, progress=progress),
     )
@@ -112,8 +111,8 @@ def asked_plainly(
     dev = few(job.dev, limit=_CHOOSING_CASES, seed=job.seed)
     if job.task != summarization.NAME or not dev:
         return AskedPlainly(same, {})
-    short = [case for case in job.train if len(asked_text(case).split()) <= _SHOT_WORDS]
-    shots = [(asked_text(case), case.target) for case in short[:_SHOTS]]
+    short = [case for case in job.train if len(case.asked.split()) <= _SHOT_WORDS]
+    shots = [(case.asked, case.target) for case in short[:_SHOTS]]
     ways = plain_prompts(job.instruction, words=usual_words(job.train), shots=shots)
     measure = PRIMARY[job.task]
     scores: dict[str, float] = {}

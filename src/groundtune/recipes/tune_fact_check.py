@@ -221,7 +221,13 @@ def tune_verdict_model(
 
 
 def tune_claims(
-    *, train: Path, test: Path, out: Path, seed: int = 0, progress: Progress = silent
+    *,
+    train: Path,
+    test: Path,
+    out: Path,
+    dev: Path | None = None,
+    seed: int = 0,
+    progress: Progress = silent,
 ) -> None:
     """Train a model on claims alone: the arm `tuned`, which sees no documents.
 
@@ -230,7 +236,7 @@ def tune_claims(
         MissingExtraError: The extra `tune` is not installed.
     """
     check_place(out)
-    sides = read_sides(train, dev=None, test=test, seed=seed)
+    sides = read_sides(train, dev=dev, test=test, seed=seed)
     job = LabelJob(
         task=NAME,
         base=DEFAULT_EMBEDDER,

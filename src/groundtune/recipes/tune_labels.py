@@ -9,13 +9,12 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from groundtune.core.errors import ConfigError, DataError
+from groundtune.core.errors import ConfigError
 from groundtune.core.protocols import silent
-from groundtune.core.values import EntityCase, LabelCase
-from groundtune.data.stratify import split_stratified
 from groundtune.recipes.child import run_in_child
 from groundtune.recipes.ingest import DEFAULT_EMBEDDER
 from groundtune.recipes.labelling import LabelJob, read_judged, train_label_model
+from groundtune.recipes.labels.job import LABEL_TASKS, described_job
 from groundtune.recipes.labels.reading import cut_texts, examine_sides, read_sides
 from groundtune.recipes.labels.search import SearchJob, Tried, best_of, search_labels
 from groundtune.recipes.labels.settings import choose_settings
@@ -26,24 +25,20 @@ from groundtune.recipes.tracking import check_tracker, feed, tracked
 from groundtune.store.files import write_lock
 from groundtune.store.models import open_model
 from groundtune.store.tuned import check_place
-from groundtune.tasks import classification, ner, sentiment
+from groundtune.tasks import ner
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping
     from pathlib import Path
 
     from groundtune.config.encoder import EncoderSettings
     from groundtune.core.protocols import Progress
-    from groundtune.recipes.labels.reading import Sides
+    from groundtune.core.values import EntityCase, LabelCase
     from groundtune.recipes.labels.space import Space
     from groundtune.recipes.tracking import Tracker
 
     Case = LabelCase | EntityCase
 
-LABEL_TASKS = (sentiment.NAME, classification.NAME, ner.NAME)
-_DEV_SHARE = 0.1
-_LEAST_CASES_TO_SHARE = 50
-"""With fewer, none are held out for dev: each is worth more in training."""
 _LEAST_CASES_TO_CHOOSE = 100
 """With fewer dev cases, settings are chosen by cross-validation instead."""
 _SEARCH_FOLDS = 5
@@ -158,7 +153,7 @@ def tune_encoder(
         settings=settings,
         changes=changes or {},
     )
-    job = _described(sides, chosen, why, task=task, base=base, out=out, seed=seed)
+    job = described_job(sides, chosen, why, task=task, base=base, out=out, seed=seed)
     findings = examine_sides(sides, accepted=accepted, tell=tell)
     model = open_model(base, kind="embedder", progress=progress)
     if not job.is_words:
@@ -220,45 +215,6 @@ def tune_encoder(
         data=job.record["data"],
         search=job.record["search"],
         budget=record["training"].get("budget"),
-    )
-
-
-def _described(
-    sides: Sides,
-    settings: EncoderSettings,
-    why: str,
-    *,
-    task: str,
-    base: str,
-    out: Path,
-    seed: int,
-) -> LabelJob:
-    """The training of these cases, some of them kept for dev where there are enough.
-
-    Raises:
-        DataError: There is one label only.
-    """
-    cases, held = sides.cases("train"), sides.cases("dev")
-    labels = _label_names(task, cases)
-    if len(labels) < 2:
-        raise DataError(
-            f"every case is labelled {', '.join(labels)}: nothing is to be told apart",
-            fix="give cases of two labels at least",
-            where=str(sides.files["train"]),
-        )
-    if "dev" not in sides.files:
-        cases, held = _share(cases, strategy=settings.strategy, seed=seed)
-    return LabelJob(
-        task=task,
-        base=base,
-        out=str(out),
-        train=cases,
-        dev=held,
-        test=sides.cases("test"),
-        labels=labels,
-        settings=settings,
-        why=why,
-        seed=seed,
     )
 
 
@@ -345,15 +301,6 @@ def _facts(job: LabelJob) -> dict[str, object]:
     }
 
 
-def _label_names(task: str, cases: Sequence[Case]) -> tuple[str, ...]:
-    if task == ner.NAME:
-        return ner.tag_names(case for case in cases if isinstance(case, EntityCase))
-    name: Callable[[Iterable[LabelCase]], tuple[str, ...]] = (
-        sentiment.label_names if task == sentiment.NAME else classification.label_names
-    )
-    return name(case for case in cases if isinstance(case, LabelCase))
-
-
 def _check_shared(settings: EncoderSettings, *, processes: int, is_words: bool) -> None:
     """Several processes are refused where they would have nothing to share."""
     if processes == 1:
@@ -369,14 +316,3 @@ def _check_shared(settings: EncoderSettings, *, processes: int, is_words: bool) 
         fix="leave out --processes, or use --strategy full",
         where="processes",
     )
-
-
-def _share(
-    cases: tuple[Case, ...], *, strategy: str, seed: int
-) -> tuple[tuple[Case, ...], tuple[Case, ...]]:
-    """Training and dev cases; few cases are all for training."""
-    if strategy == "contrastive" or len(cases) < _LEAST_CASES_TO_SHARE:
-        return cases, ()
-    shares = (1 - _DEV_SHARE, _DEV_SHARE)
-    train, held = split_stratified(cases, shares=shares, seed=seed)
-    return tuple(train), tuple(held)

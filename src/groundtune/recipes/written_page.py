@@ -71,7 +71,7 @@ def present_texts(
         name=folder.resolve().name,
         task=task,
         measure=measure,
-        asked=[asked_text(case) for case in test],
+        asked=[case.asked for case in test],
         references=[case.accepted for case in test],
         predicted=predicted,
         ids=[case.id for case in test],
@@ -88,8 +88,3 @@ def present_texts(
         folder, model, base=base, method=method, licence=licence, limits=limits
     )
     return model
-
-
-def asked_text(case: TextCase) -> str:
-    """What was said last before the answer."""
-    return case.turns[-1].content

@@ -1,8 +1,4 @@
-"""A tuned encoder in service: labels for texts, tags for words, on OpenVINO.
-
-Sequences are read one at a time, as many at once as the processor has streams: nothing
-is padded, and what is said of a text does not depend on the texts beside it.
-"""
+"""A tuned encoder in service: labels for texts, tags for words, on OpenVINO."""
 
 from __future__ import annotations
 
@@ -14,7 +10,8 @@ from groundtune.core.errors import ModelLoadError
 from groundtune.retrieve.bert_graph import BertShape, Layers, read_weights
 from groundtune.store.checks import read_object
 from groundtune.store.models import MANIFEST, open_model
-from groundtune.tune.encoder.dataset import Item, TextCutter, text_items, word_items
+from groundtune.systems.sequences import SequenceRunner
+from groundtune.tune.encoder.dataset import TextCutter, text_items, word_items
 from groundtune.tune.encoder.evaluate import case_logits
 
 if TYPE_CHECKING:
@@ -34,8 +31,6 @@ class Labeller:
     def __init__(
         self, folder: ModelFolder, *, precision: str | None, is_int8: bool
     ) -> None:
-        import openvino as ov
-
         where = str(folder.path)
         manifest = read_object(folder.path / MANIFEST)
         try:
@@ -52,10 +47,9 @@ class Labeller:
         self.name = f"{folder.name}@{folder.weights_sha256[:8]}"
         self.is_words = pooling == "words"
         graph = _build(folder, pooling=pooling, is_int8=is_int8)
-        options: dict[str, Any] = {"PERFORMANCE_HINT": "THROUGHPUT"}
-        if precision is not None:
-            options["INFERENCE_PRECISION_HINT"] = precision
-        self._queue = ov.AsyncInferQueue(ov.Core().compile_model(graph, "CPU", options))
+        self._runner = SequenceRunner(
+            graph, is_words=self.is_words, precision=precision
+        )
         self._cutter = TextCutter(folder.path, max_tokens=max_tokens)
 
     def text_logits(self, texts: Sequence[str]) -> Floats:
@@ -63,28 +57,13 @@ class Labeller:
         items, _ = text_items(texts, [0] * len(texts), cutter=self._cutter)
         if not items:
             return np.zeros((0, len(self.labels)), np.float32)
-        return np.concatenate(self._run(items))
+        return np.concatenate(self._runner.run(items))
 
     def word_logits(self, sentences: Sequence[Sequence[str]]) -> list[Floats]:
         """Logits of each word of each sentence, `(words, L)` each."""
         nothing = [[0] * len(words) for words in sentences]
         items = word_items(sentences, nothing, cutter=self._cutter)
-        return case_logits(items, self._run(items), cases=len(sentences))
-
-    def _run(self, items: Sequence[Item]) -> list[Floats]:
-        out: list[Floats] = [np.zeros((0, 0), np.float32)] * len(items)
-
-        def keep(request: ov.InferRequest, place: int) -> None:
-            rows = request.get_output_tensor(0).data
-            chosen = rows[items[place].places_S] if self.is_words else rows
-            out[place] = np.array(chosen, np.float32)
-
-        self._queue.set_callback(keep)
-        # Longest first: the last to finish are short ones.
-        for place in sorted(range(len(items)), key=lambda n: -len(items[n])):
-            self._queue.start_async({"input_ids": items[place].ids_T[None]}, place)
-        self._queue.wait_all()
-        return out
+        return case_logits(items, self._runner.run(items), cases=len(sentences))
 
 
 def open_labeller(

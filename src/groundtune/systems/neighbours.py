@@ -1,14 +1,13 @@
 """Labels by likeness: no training, only an embedder that stands ready.
 
 For label tasks these are the arms without tuned weights: `zero_shot` compares a text
-with the labels' own words (plain), `neighbour_vote` with labelled examples (rag). They
+with the labels' own words (plain), `Neighbours` with labelled examples (rag). They
 cost one pass of the embedder, and a tuned model has to beat them to be worth keeping.
 Axis suffixes: N cases, T training cases, L labels, D dimensions, K neighbours.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -49,12 +48,61 @@ class Voting(NamedTuple):
     """A neighbour whose cosine is `1 / sharpness` lower has 1/e of the voice."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NeighbourPredictions:
-    """What neighbours voted, and how."""
+class Neighbours:
+    """Labelled cases that vote on new texts, nearer ones with a louder voice."""
 
-    predictions: LabelPredictions
-    voting: Voting
+    def __init__(
+        self,
+        train: Sequence[LabelCase],
+        *,
+        labels: Sequence[str],
+        embedder: Embedder,
+        voting: Voting | None = None,
+    ) -> None:
+        """Embed the cases, and choose how they vote.
+
+        Args:
+            train: At least two cases, each with one of `labels`.
+            labels: Order of the columns of the scores, which are shares of the votes.
+            embedder: Likeness is the cosine of its vectors.
+            voting: None chooses what labels the training cases best when each is left
+                out in turn.
+        """
+        place = {name: i for i, name in enumerate(labels)}
+        self.labels = tuple(labels)
+        self._embedder = embedder
+        self._labels_T = np.array([place[case.label] for case in train], dtype=np.int64)
+        self._train_T_D = embedder.encode([case.text for case in train])
+        if voting is None:
+            voting = _best_voting(self._train_T_D, self._labels_T, len(labels))
+        self.voting = voting
+
+    def shares(self, texts_N_D: Floats) -> Floats:
+        """Shares of the votes for each label, `(N, L)`, of vectors of texts."""
+        return votes(
+            texts_N_D,
+            self._train_T_D,
+            self._labels_T,
+            len(self.labels),
+            votings=(self.voting,),
+        )[0]
+
+    def left_out_shares(self) -> Floats:
+        """The same for the training cases themselves, each without its own voice."""
+        return votes(
+            self._train_T_D,
+            self._train_T_D,
+            self._labels_T,
+            len(self.labels),
+            votings=(self.voting,),
+            left_out_N=np.arange(len(self._train_T_D)),
+        )[0]
+
+    def nearest(self, text_D: Floats, *, count: int) -> list[tuple[int, float]]:
+        """Places of the most similar training cases with their cosine, best first."""
+        likeness_T = self._train_T_D @ text_D
+        order = np.argsort(-likeness_T, kind="stable")[:count]
+        return [(int(place), float(likeness_T[place])) for place in order]
 
 
 def zero_shot(
@@ -77,46 +125,13 @@ def zero_shot(
     return LabelPredictions.of(texts_N_D @ labels_L_D.T, labels)
 
 
-def neighbour_vote(
-    train: Sequence[LabelCase],
-    texts: Sequence[str],
-    *,
-    labels: Sequence[str],
-    embedder: Embedder,
-    voting: Voting | None = None,
-) -> NeighbourPredictions:
-    """Let the most similar training cases vote, nearer ones with a louder voice.
-
-    Args:
-        train: At least two cases, each with one of `labels`.
-        texts: What to label.
-        labels: Order of the columns of the scores, which are shares of the votes.
-        embedder: Likeness is the cosine of its vectors.
-        voting: None chooses what labels the training cases best when each is left out
-            in turn. Test cases are never looked at.
-    """
-    place = {name: i for i, name in enumerate(labels)}
-    labels_T = np.array([place[case.label] for case in train], dtype=np.int64)
-    # Train and test together, so that the embedder sorts and fills its batches once.
-    vectors = embedder.encode([*(case.text for case in train), *texts])
-    train_T_D, texts_N_D = vectors[: len(train)], vectors[len(train) :]
-    if voting is None:
-        voting = _best_voting(train_T_D, labels_T, len(labels))
-    scores_N_L = _votes(texts_N_D, train_T_D, labels_T, len(labels), votings=(voting,))[
-        0
-    ]
-    return NeighbourPredictions(
-        predictions=LabelPredictions.of(scores_N_L, labels), voting=voting
-    )
-
-
 def _best_voting(train_T_D: Floats, labels_T: Ints, count: int) -> Voting:
     """What is right most often; of equals the fewest neighbours."""
-    tried = np.linspace(0, len(train_T_D) - 1, min(_TRIED, len(train_T_D)))
-    rows_N = np.unique(tried.astype(np.int64))
+    spread = np.linspace(0, len(train_T_D) - 1, min(_TRIED, len(train_T_D)))
+    rows_N = np.unique(spread.astype(np.int64))
     ks = [k for k in NEIGHBOURS if k < len(train_T_D)]
     votings = [Voting(k, sharpness) for k in ks for sharpness in SHARPNESS]
-    votes = _votes(
+    tried = votes(
         train_T_D[rows_N],
         train_T_D,
         labels_T,
@@ -126,12 +141,12 @@ def _best_voting(train_T_D: Floats, labels_T: Ints, count: int) -> Voting:
     )
     right = [
         int((scores_N_L.argmax(axis=1) == labels_T[rows_N]).sum())
-        for scores_N_L in votes
+        for scores_N_L in tried
     ]
     return votings[right.index(max(right))]
 
 
-def _votes(
+def votes(
     texts_N_D: Floats,
     train_T_D: Floats,
     labels_T: Ints,
@@ -141,7 +156,7 @@ def _votes(
     left_out_N: Ints | None = None,
 ) -> list[Floats]:
     """Shares of the votes for each label, `(N, L)`, for each way of voting."""
-    votes = [np.zeros((len(texts_N_D), count), np.float32) for _ in votings]
+    found = [np.zeros((len(texts_N_D), count), np.float32) for _ in votings]
     most = min(max(voting.k for voting in votings), len(train_T_D))
     for start in range(0, len(texts_N_D), _BLOCK):
         likeness_N_T = texts_N_D[start : start + _BLOCK] @ train_T_D.T
@@ -156,9 +171,9 @@ def _votes(
         labels_N_K = labels_T[nearest_N_K[rows_N, order_N_K]]
         likeness_N_K = likeness_N_K[rows_N, order_N_K]
         behind_N_K = likeness_N_K - likeness_N_K[:, :1]
-        for scores_N_L, (k, sharpness) in zip(votes, votings, strict=True):
+        for scores_N_L, (k, sharpness) in zip(found, votings, strict=True):
             block_N_L = scores_N_L[start : start + _BLOCK]
             voices_N_K = np.exp(sharpness * behind_N_K[:, :k])
             np.add.at(block_N_L, (rows_N, labels_N_K[:, :k]), voices_N_K)
             block_N_L /= block_N_L.sum(axis=1, keepdims=True)
-    return votes
+    return found

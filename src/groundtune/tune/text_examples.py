@@ -31,6 +31,11 @@ class TextCase(NamedTuple):
     """Other wordings that are as right, where several people wrote one each."""
 
     @property
+    def asked(self) -> str:
+        """What was said last before the answer."""
+        return self.turns[-1].content
+
+    @property
     def accepted(self) -> tuple[str, ...]:
         """All that it may be measured against, the one that is learned first."""
         return (self.target, *self.others)

@@ -16,16 +16,23 @@ from groundtune.recipes.child import run_in_child
 from groundtune.recipes.comparison.elsewhere import Outage, cost_of
 from groundtune.store.remote.failures import EndpointError
 from groundtune.store.run import RowWriter
-from groundtune.systems.build import build_system
+from groundtune.systems.build import SystemSpec, build_system
+from groundtune.systems.fact_arm import FactSpec, FactSystem
+from groundtune.systems.label_arm import LabelSpec, LabelSystem
+from groundtune.systems.text_arm import TextSpec, TextSystem
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from groundtune.core.protocols import Progress
-    from groundtune.core.values import QaCase
+    from groundtune.core.values import EntityCase, FactCase, LabelCase, QaCase
     from groundtune.recipes.child import Channel
     from groundtune.store.run import RunFolder
-    from groundtune.systems.build import SystemSpec
+    from groundtune.tune.text_examples import TextCase
+
+    Case = QaCase | LabelCase | EntityCase | TextCase | FactCase
+    Spec = SystemSpec | LabelSpec | TextSpec | FactSpec
+    MakeRow = Callable[[Any, Answer, str | None], dict[str, Any]]
 
 _Outcome = tuple[str, Answer | None, str | None]
 
@@ -36,8 +43,8 @@ _WARM_UP = "What is this about?"
 class AnswerJob:
     """A system and the cases that it still has to answer."""
 
-    spec: SystemSpec
-    cases: tuple[QaCase, ...]
+    spec: Spec
+    cases: tuple[Case, ...]
 
 
 def answer_cases(job: AnswerJob, channel: Channel) -> None:
@@ -49,16 +56,9 @@ def answer_cases(job: AnswerJob, channel: Channel) -> None:
     Raises:
         EndpointError: The endpoint is away; what was emitted stands.
     """
-    from groundtune.core.values import QaCase
-
     channel.progress(f"{job.spec.name}: loading", 0, None)
-    system = build_system(job.spec)
+    system, warm_up = _opened(job)
     # The first answer of a fresh engine pays for its set-up; no case should.
-    warm_up = (
-        job.cases[0]
-        if job.spec.given is not None
-        else QaCase(id="", question=_WARM_UP, answers=())
-    )
     system.answer(warm_up)
     outage = Outage()
     held: list[_Outcome] = []
@@ -80,12 +80,26 @@ def answer_cases(job: AnswerJob, channel: Channel) -> None:
         channel.emit(held[0])
 
 
+def _opened(job: AnswerJob) -> tuple[Any, Case]:
+    """The system, and a case that it can be warmed up with."""
+    from groundtune.core.values import QaCase
+
+    if isinstance(job.spec, LabelSpec):
+        return LabelSystem(job.spec), job.cases[0]
+    if isinstance(job.spec, TextSpec):
+        return TextSystem(job.spec), job.cases[0]
+    if isinstance(job.spec, FactSpec):
+        return FactSystem(job.spec), job.cases[0]
+    asked = QaCase(id="", question=_WARM_UP, answers=())
+    return build_system(job.spec), job.cases[0] if job.spec.given is not None else asked
+
+
 def write_rows(
     run: RunFolder,
-    spec: SystemSpec,
-    cases: Sequence[QaCase],
+    spec: Spec,
+    cases: Sequence[Case],
     *,
-    gold: Mapping[str, Sequence[Mapping[str, Any]]],
+    make: MakeRow,
     seed: int,
     progress: Progress,
 ) -> None:
@@ -95,7 +109,7 @@ def write_rows(
         run: Where rows go; those that stand already are kept.
         spec: The system.
         cases: All test cases, in the order of the rows.
-        gold: Right passages by case id.
+        make: Turns a case, its answer and why there is none into a row.
         seed: Training seed that the rows are filed under.
         progress: Told how many cases are answered.
 
@@ -122,9 +136,7 @@ def write_rows(
         made = answer or Answer(text="")
         key = {"case": case_id, "system": spec.name, "seed": seed}
         writer.add(
-            make_row(
-                spec, case, made, gold=gold.get(case_id, ()), seed=seed, error=error
-            ),
+            make(case, made, error),
             timing={**key, **asdict(made.timing)},
             passages=[_place(hit.passage, text=True) for hit in made.hits],
         )

@@ -6,10 +6,16 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from groundtune.augment.prompt import INSTRUCTION
+from groundtune.config.compare import CLOSED_BOOK_READING
 from groundtune.data.splits import sample_cases
 from groundtune.recipes.child import run_in_child
 from groundtune.recipes.comparison.adapters import AdapterJob, train_adapter
-from groundtune.recipes.comparison.answering import write_copied_rows, write_rows
+from groundtune.recipes.comparison.answering import (
+    make_row,
+    write_copied_rows,
+    write_rows,
+)
+from groundtune.recipes.comparison.forgetting import BASE, measure_forgetting
 from groundtune.recipes.comparison.knowledge import (
     KnowledgeJob,
     gather_evidence,
@@ -28,6 +34,7 @@ if TYPE_CHECKING:
 
     from groundtune.config.compare import CompareSettings
     from groundtune.core.protocols import Progress
+    from groundtune.core.values import Answer, QaCase
     from groundtune.data.splits import Splits
     from groundtune.store.run import RunFolder
 
@@ -86,6 +93,7 @@ class Plan:
             name
             for name in (
                 "naive_both",
+                CLOSED_BOOK_READING,
                 "right_passage_tuned",
                 "context_without_documents",
             )
@@ -173,14 +181,32 @@ class Plan:
         gold = {case.id: self._found[case.id]["gold"] for case in cases}
         spec = self._spec(name, seed)
         write_json(self.run.path / "systems" / f"{name}.json", asdict(spec))
-        write_rows(self.run, spec, cases, gold=gold, seed=seed, progress=progress)
+
+        def row(case: QaCase, answer: Answer, error: str | None) -> dict[str, Any]:
+            right = gold.get(case.id, ())
+            return make_row(spec, case, answer, gold=right, seed=seed, error=error)
+
+        write_rows(self.run, spec, cases, make=row, seed=seed, progress=progress)
+
+    def probe(self, progress: Progress) -> None:
+        """Ask tuned models what the model as published knows, without documents."""
+        systems = {"tuned": "tuned", "both": "context_without_documents"}
+        specs = {
+            arm: self._spec(name, self.settings.seed)
+            for arm, name in systems.items()
+            if arm in self.settings.arms
+        }
+        if specs and self.settings.probe_cases:
+            specs = {BASE: self._spec(BASE, self.settings.seed), **specs}
+            limit = self.settings.probe_cases
+            measure_forgetting(self.run, specs, limit=limit, progress=progress)
 
     def _spec(
         self, name: str, seed: int, *, style: dict[str, Any] | None = None
     ) -> SystemSpec:
         """What the system of this name is made of."""
         reads = name in {"rag", "both", "naive_both"}
-        if name in {"tuned", "naive_both"}:
+        if name in {"tuned", "naive_both", CLOSED_BOOK_READING}:
             model = str(self._folder("closed-book", seed))
         elif name in {"both", "right_passage_tuned", "context_without_documents"}:
             model = str(self._folder("context", seed))

@@ -8,19 +8,24 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from groundtune import __version__
 from groundtune.augment.prompt import PROMPT_VERSION
+from groundtune.augment.rewriting import by_rules
 from groundtune.core.errors import ConfigError, DataError
 from groundtune.core.fingerprint import file_sha256, fingerprint
+from groundtune.core.values import QaCase
 from groundtune.data.cases import read_cases, write_cases
+from groundtune.data.dialogues import read_dialogues
 from groundtune.data.doctor import examine, remove_leaks
 from groundtune.data.read import find_documents
 from groundtune.data.splits import SplitFractions, Splits, sample_cases, split_cases
+from groundtune.tasks import qa
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
     from pathlib import Path
 
     from groundtune.config.compare import CompareSettings
@@ -29,6 +34,9 @@ if TYPE_CHECKING:
 FRACTIONS = SplitFractions(train=0.5, dev=0.05, test=0.45)
 """With twenty documents about eight are tested: with fewer, sign flips of whole
 documents could never reach significance once all contrasts are corrected for."""
+
+_HISTORY_TURNS = 6
+"""Turns before the last from which words are taken over."""
 
 _RUNTIMES = ("openvino", "openvino-genai", "lancedb", "numpy", "torch", "transformers")
 
@@ -45,18 +53,6 @@ class Sources:
     kb: Path | None = None
 
     def __post_init__(self) -> None:
-        if (self.cases is None) == (self.train is None and self.test is None):
-            raise ConfigError(
-                "cases are given twice, or not at all",
-                fix="give --cases F, or --train F and --test F",
-                where="compare",
-            )
-        if self.cases is None and (self.train is None or self.test is None):
-            raise ConfigError(
-                "one of --train and --test is missing",
-                fix="give both, or --cases F to have one file split",
-                where="compare",
-            )
         if bool(self.docs) == (self.kb is not None):
             raise ConfigError(
                 "documents are given twice, or not at all",
@@ -72,6 +68,43 @@ class Sources:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ExampleSources:
+    """Files of labelled cases, and how they are read."""
+
+    cases: Path | None = None
+    train: Path | None = None
+    dev: Path | None = None
+    test: Path | None = None
+    format: str | None = None
+    roles: Mapping[str, str] = field(default_factory=dict[str, str])
+    accepted: Collection[str] = ()
+    """Kinds of errors in the data that are known of and meant."""
+
+
+def check_cases(
+    *, cases: Path | None, train: Path | None, dev: Path | None, test: Path | None
+) -> None:
+    """Refuse cases that are given twice, in part, or not at all.
+
+    Raises:
+        ConfigError: They are.
+    """
+    named = train is not None or dev is not None or test is not None
+    if (cases is not None) == named:
+        raise ConfigError(
+            "cases are given twice, or not at all",
+            fix="give --cases F, or --train F and --test F",
+            where="compare",
+        )
+    if cases is None and (train is None or test is None):
+        raise ConfigError(
+            "one of --train and --test is missing",
+            fix="give both, or --cases F to have one file split",
+            where="compare",
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
     """Frozen cases and what was found in them."""
 
@@ -81,13 +114,19 @@ class Prepared:
     """Whether test cases ask about documents that training cases ask about too."""
 
 
-def prepare(sources: Sources, settings: CompareSettings) -> Prepared:
+def prepare(
+    sources: Sources, settings: CompareSettings, *, task: str = qa.NAME
+) -> Prepared:
     """Read and split the cases, and remove training cases that give a test away.
+
+    A turn of a dialogue is asked as the question that stands for it alone: with the
+    words of the conversation that it leaves out, by rule. All arms are asked the same.
 
     Raises:
         DataError: A file cannot be read, or a side is empty.
     """
-    splits = _read(sources, settings)
+    read = read_cases if task == qa.NAME else read_turns
+    splits = _read(sources, settings, read)
     findings = examine(splits.train, splits.dev, splits.test)
     train = tuple(remove_leaks(splits.train, findings))
     splits = Splits(train=train, dev=splits.dev, test=splits.test)
@@ -112,12 +151,14 @@ def describe(
     *,
     generator: dict[str, Any],
     embedder: dict[str, Any],
+    task: str = qa.NAME,
 ) -> dict[str, Any]:
     """Everything that the run is made of, in JSON types and without paths."""
     splits = prepared.splits
     return {
-        "task": "qa",
-        "settings": asdict(settings),
+        **settings.registered,
+        "task": task,
+        "settings": {k: v for k, v in asdict(settings).items() if k != "protocol"},
         "regime": prepared.regime,
         "cases": {
             "fingerprint": splits.fingerprint,
@@ -126,12 +167,12 @@ def describe(
             "test": len(splits.test),
             "test_groups": len({case.group or case.source for case in splits.test}),
         },
-        "documents": _documents_fingerprint(sources),
+        "documents": documents_fingerprint(sources),
         "findings": [asdict(finding) for finding in prepared.findings],
         "generator": generator,
         "embedder": embedder,
         "prompt_version": PROMPT_VERSION,
-        "versions": _versions(),
+        "versions": versions(),
     }
 
 
@@ -141,20 +182,48 @@ def write_split(splits: Splits, folder: Path) -> None:
         write_cases(folder / f"{side}.jsonl", getattr(splits, side))
 
 
-def _read(sources: Sources, settings: CompareSettings) -> Splits:
+def read_turns(path: Path) -> list[QaCase]:
+    """Dialogues as questions that stand alone.
+
+    Raises:
+        DataError: The file holds no dialogues.
+    """
+    made: list[QaCase] = []
+    for case in read_dialogues(path):
+        *history, last = case.messages
+        said = [turn for turn in history if turn.role != "system"]
+        question = by_rules(last.content, said[-_HISTORY_TURNS:]).text
+        made.append(
+            QaCase(
+                id=case.id,
+                question=question,
+                answers=case.answers,
+                source=case.source,
+                evidence=case.evidence,
+                group=case.group,
+            )
+        )
+    return made
+
+
+def _read(
+    sources: Sources,
+    settings: CompareSettings,
+    read: Callable[[Path], list[QaCase]],
+) -> Splits:
     if sources.cases is not None:
-        cases = read_cases(sources.cases)
+        cases = read(sources.cases)
         return split_cases(
             cases, seed=settings.seed, fractions=FRACTIONS, limit=settings.limit
         )
     assert sources.train is not None, "checked by Sources"
     assert sources.test is not None, "checked by Sources"
-    train = read_cases(sources.train)
-    test = tuple(read_cases(sources.test))
+    train = read(sources.train)
+    test = tuple(read(sources.test))
     if settings.limit is not None:
         test = sample_cases(test, limit=settings.limit, seed=settings.seed)
     if sources.dev is not None:
-        dev = tuple(read_cases(sources.dev))
+        dev = tuple(read(sources.dev))
     else:
         dev = sample_cases(
             train, limit=max(1, min(len(train) // 10, 100)), seed=settings.seed
@@ -164,14 +233,16 @@ def _read(sources: Sources, settings: CompareSettings) -> Splits:
     return Splits(train=tuple(train), dev=dev, test=test)
 
 
-def _documents_fingerprint(sources: Sources) -> str:
+def documents_fingerprint(sources: Sources) -> str:
+    """Of the contents of a knowledge base, or of files and their names."""
     if sources.kb is not None:
         return fingerprint({"kb": file_sha256(sources.kb / "kb.json")})
     found = find_documents(sources.docs, exclude=sources.case_files)
     return fingerprint([[file.name, file_sha256(file.path)] for file in found.files])
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """Of this package and of what decides its figures."""
     found = {"groundtune": __version__, "python": platform.python_version()}
     for name in _RUNTIMES:
         try:

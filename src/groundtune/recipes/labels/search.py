@@ -259,7 +259,7 @@ def _train_part(
         part = _Part(max(0.0, 1.0 - loss), loss, error.state.seconds, is_whole=False)
     else:
         logits = side_logits(job, trained, side)
-        share = score(held, logits, job=job)
+        share = score(held, logits, labels=job.labels, is_words=job.is_words)
         loss = 1.0 - share + _LOSS_SHARE * mean_loss(trained.items[side], logits)
         part = _Part(share, loss, trained.seconds, is_whole=True)
     # What the next training would not take up anyway.

@@ -191,7 +191,9 @@ def train_once(
                 items["train"],
                 dev=items["dev"],
                 dev_cases=len(job.dev),
-                score=lambda logits: score(job.dev, logits, job=job),
+                score=lambda logits: score(
+                    job.dev, logits, labels=job.labels, is_words=job.is_words
+                ),
                 settings=chosen,
                 seed=job.seed,
                 base=stamp,
@@ -248,11 +250,17 @@ def named(logits_W_L: Floats, labels: Sequence[str]) -> list[str]:
     return [labels[int(best)] for best in logits_W_L.argmax(axis=1)]
 
 
-def score(cases: Sequence[Case], logits: Sequence[Floats], *, job: LabelJob) -> float:
-    """The task's primary measure on cases."""
+def score(
+    cases: Sequence[Case],
+    logits: Sequence[Floats],
+    *,
+    labels: Sequence[str],
+    is_words: bool,
+) -> float:
+    """The task's primary measure on cases, of logits or of anything else that ranks."""
     gold = [gold_labels(case) for case in cases]
-    predicted = [named(rows_W_L, job.labels) for rows_W_L in logits]
-    if not job.is_words:
+    predicted = [named(rows_W_L, labels) for rows_W_L in logits]
+    if not is_words:
         return accuracy([one[0] for one in gold], [one[0] for one in predicted])
     right = found = wanted = 0
     for gold_tags, tags in zip(gold, predicted, strict=True):

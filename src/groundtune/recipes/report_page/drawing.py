@@ -11,7 +11,9 @@ from __future__ import annotations
 import io
 import re
 import warnings
+from dataclasses import dataclass
 from html import escape
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from groundtune.core.values import ARMS
@@ -35,6 +37,33 @@ _VARIABLES = {
     PAPER: "var(--paper)",
     **{colour: f"var(--{arm})" for arm, colour in ARM.items()},
 }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Size:
+    """How wide a plot is drawn, and where its axes begin and end, as shares of that."""
+
+    name: str
+    inches: float
+    left: float
+    right: float
+    letters: int
+    """Longest name of a row on one line."""
+    row_inches: float
+
+    def named(self, text: str) -> str:
+        """The name of a row on at most two lines; of a long one, its end."""
+        most = 2 * self.letters - 4
+        shown = text if len(text) <= most else f"…{text[-most:]}"
+        return "\n".join(wrap(shown, self.letters)[:2]) or text
+
+
+WIDE = Size(name="wide", inches=7.6, left=0.32, right=0.85, letters=36, row_inches=0.36)
+"""For laptops and paper."""
+NARROW = Size(
+    name="narrow", inches=4.5, left=0.36, right=0.83, letters=19, row_inches=0.47
+)
+"""For phones: letters stay as large as those of the text."""
 
 ROW_INCHES = 0.36
 """Height of a row of text in a plot."""

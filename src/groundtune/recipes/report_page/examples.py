@@ -1,4 +1,4 @@
-"""Cases on which the arms disagree, with what each answered and what it cites."""
+"""Cases on which the arms disagree, with what each answered and what it rests on."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from groundtune.core.values import ARMS
+from groundtune.measure.corpus import CORPUS_MEASURES
+from groundtune.measure.entities import OUTSIDE, TAG_END, spans
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,6 +23,12 @@ _BEFORE, _AFTER = 130, 170
 
 _TOGETHER = 420
 """A passage up to this length is shown whole."""
+
+_LONGEST = 1200
+"""Characters of a case that are shown; a text to sum up may be a book."""
+
+MOST = 40
+"""Cases that stand on the page; all others stand in `rows.jsonl`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +70,7 @@ class Example:
     answerable: bool
     pattern: str
     """Who was right, as words."""
+    right: tuple[str, ...]
     like_this: int
     """Cases with the same pattern."""
     replies: tuple[Reply, ...]
@@ -72,7 +81,8 @@ def disagreements(
     passages: Mapping[tuple[str, int, int], str],
     *,
     measure: str,
-    limit: int = 8,
+    task: str = "qa",
+    limit: int = MOST,
 ) -> list[Example]:
     """Pick cases that some arms got right and others wrong.
 
@@ -93,7 +103,7 @@ def disagreements(
             patterns[right].append(case)
 
     def width(case: str) -> float:
-        scores = [row.scores.get(measure, 0.0) for row in answered[case].values()]
+        scores = [score_of(row, measure) for row in answered[case].values()]
         return max(scores) - min(scores)
 
     queues = [
@@ -112,7 +122,8 @@ def disagreements(
             answered[case],
             passages,
             measure=measure,
-            pattern=_pattern(right),
+            task=task,
+            right=right,
             like_this=len(patterns[right]),
         )
         for _, _, right, case in sorted(turns)[:limit]
@@ -120,7 +131,30 @@ def disagreements(
 
 
 def _is_right(row: Row, measure: str) -> bool:
-    return row.scores.get(measure, 0.0) >= RIGHT
+    return score_of(row, measure) >= RIGHT
+
+
+def score_of(row: Row, measure: str) -> float:
+    """The measure of one case; of a measure of whole sets, what it is of this case."""
+    if measure not in CORPUS_MEASURES or row.error is not None:
+        return row.scores.get(measure, 0.0)
+    if row.prediction == row.answers[0]:
+        return 1.0
+    count, value = CORPUS_MEASURES[measure]
+    return value(count([row]).sum(axis=1))
+
+
+def readable(text: str, question: str, *, task: str) -> str:
+    """An answer as a person reads it: the names that tags mark, all else as it is."""
+    if task != "ner" or not text:
+        return text
+    words, tags = question.split(), text.split(TAG_END)
+    if len(words) != len(tags):
+        return " ".join(tag for tag in tags if tag != OUTSIDE) or "no name"
+    found = [
+        f"{' '.join(words[start:end])} ({kind})" for start, end, kind in spans(tags)
+    ]
+    return ", ".join(found) or "no name"
 
 
 def _pattern(right: Sequence[str]) -> str:
@@ -134,22 +168,25 @@ def _example(
     passages: Mapping[tuple[str, int, int], str],
     *,
     measure: str,
-    pattern: str,
+    task: str,
+    right: tuple[str, ...],
     like_this: int,
 ) -> Example:
     first = next(iter(rows.values()))
+    question = first.question
     return Example(
         case=first.case,
-        question=first.question,
-        answers=first.answers,
+        question=_head(question, _LONGEST),
+        answers=tuple(readable(each, question, task=task) for each in first.answers),
         answerable=first.answerable,
-        pattern=pattern,
+        pattern=_pattern(right),
+        right=right,
         like_this=like_this,
         replies=tuple(
             Reply(
                 arm=arm,
-                text=row.prediction,
-                score=row.scores.get(measure, 0.0),
+                text=_head(readable(row.prediction, question, task=task), _LONGEST),
+                score=score_of(row, measure),
                 right=_is_right(row, measure),
                 abstained=row.abstained,
                 error=row.error or "",

@@ -1,6 +1,7 @@
-"""The plots of the report page, as inline SVG that follows the page's colours.
+"""The plots of arms and their differences, as inline SVG in the page's colours.
 
-What is shown and where it stands; how it becomes SVG is in `drawing`.
+What is shown and where it stands; how it becomes SVG is in `drawing`. Plots of cost, of
+kinds of cases and of change are in the modules beside this one.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from groundtune.recipes.report_page.drawing import (
     INK,
     MUTED,
     PAPER,
+    WIDE,
     name_rows,
     page_svg,
     spoken,
@@ -23,11 +25,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from groundtune.measure.comparison import Summary
+    from groundtune.recipes.report_page.drawing import Size
 
 MINUS = "\N{MINUS SIGN}"
-NOTHING = "\N{EN DASH}"
-"""Shown where there is no figure."""
-
 LABELS: dict[str, str] = {
     "naive_both": "naive both",
     "right_passage_base": "right passage, base",
@@ -40,7 +40,8 @@ LABELS: dict[str, str] = {
 
 _SAME_PREFIX = ("right_passage_tuned", "right_passage_base")
 
-_MARKERS = {"plain": "o", "rag": "s", "tuned": "^", "both": "D"}
+MARKERS = {"plain": "o", "rag": "s", "tuned": "^", "both": "D"}
+"""What an arm is drawn as, so that colour is not all that tells them apart."""
 
 
 def label(system: str) -> str:
@@ -55,7 +56,7 @@ def contrast_label(a: str, b: str) -> str:
     return f"{label(a)} {MINUS} {label(b)}"
 
 
-def quality(summary: Summary, measure: str) -> str:
+def quality(summary: Summary, measure: str, size: Size = WIDE) -> str:
     """Primary measure of every system with its interval; diagnostics hollow."""
     systems = {**summary.arms, **summary.diagnostics}
     gap = 0.5 if summary.diagnostics else 0.0
@@ -70,7 +71,7 @@ def quality(summary: Summary, measure: str) -> str:
         for name, arm in systems.items():
             colour = ARM.get(name, MUTED)
             whisker(axes, arm.score, places[name], colour=colour)
-            _dot(axes, arm.score.value, places[name], name=name)
+            dot(axes, arm.score.value, places[name], name=name)
             seeds = list(arm.by_seed.values())
             if len(seeds) > 1:
                 heights = [places[name] - 0.27] * len(seeds)
@@ -84,18 +85,21 @@ def quality(summary: Summary, measure: str) -> str:
             )
         axes.set_xlim(-0.012 * limit, limit)
         axes.set_xlabel(f"{measure}, with 95 % interval")
-        name_rows(axes, {label(name): y for name, y in places.items()})
+        name_rows(axes, {size.named(label(n)): y for n, y in places.items()})
 
     return page_svg(
-        "quality",
+        f"quality-{size.name}",
         draw,
         rows=len(systems) + gap,
+        sides=(size.left, size.right),
+        inches=size.inches,
+        row_inches=size.row_inches,
         alt=f"{measure} of each system with its 95 % interval: "
         + "; ".join(f"{label(n)} {spoken(a.score)}" for n, a in systems.items()),
     )
 
 
-def differences(summary: Summary, measure: str) -> str:
+def differences(summary: Summary, measure: str, size: Size = WIDE) -> str:
     """Paired differences with the zero line and the margin; empty without any."""
     contrasts = (*summary.contrasts, *summary.exploratory)
     if not contrasts:
@@ -109,11 +113,11 @@ def differences(summary: Summary, measure: str) -> str:
         places: dict[str, float] = {}
         for i, contrast in enumerate(contrasts):
             y = -(i + (0.0 if contrast.planned else gap))
-            places[contrast_label(contrast.a, contrast.b)] = y
+            places[size.named(contrast_label(contrast.a, contrast.b))] = y
             colour = ARM.get(contrast.a, MUTED) if contrast.planned else MUTED
             whisker(axes, contrast.difference, y, colour=colour)
             name = contrast.a if contrast.planned else ""
-            _dot(axes, contrast.difference.value, y, name=name)
+            dot(axes, contrast.difference.value, y, name=name)
             axes.annotate(
                 f"{contrast.difference.value:+.3f}",
                 (1.02, y),
@@ -125,9 +129,12 @@ def differences(summary: Summary, measure: str) -> str:
         name_rows(axes, places)
 
     return page_svg(
-        "differences",
+        f"differences-{size.name}",
         draw,
         rows=len(contrasts) + gap,
+        sides=(size.left, size.right),
+        inches=size.inches,
+        row_inches=size.row_inches,
         alt="Paired differences with 95 % intervals: "
         + "; ".join(
             f"{contrast_label(c.a, c.b)} {spoken(c.difference)}" for c in contrasts
@@ -135,99 +142,7 @@ def differences(summary: Summary, measure: str) -> str:
     )
 
 
-def latency(summary: Summary, measure: str) -> str:
-    """Median latency against quality, with lines to p95; empty without timings."""
-    timed = {name: arm for name, arm in summary.arms.items() if arm.latency_ms}
-    if not timed:
-        return ""
-
-    def draw(axes: Axes) -> None:
-        axes.grid(axis="y")
-        for name, arm in timed.items():
-            p50, p95 = arm.latency_ms["p50"], arm.latency_ms["p95"]
-            colour = ARM[name]
-            axes.plot([p50, p95], [arm.score.value] * 2, color=colour, linewidth=1)
-            axes.plot(
-                [p50, p50],
-                [arm.score.low, arm.score.high],
-                color=colour,
-                linewidth=2.2,
-                solid_capstyle="round",
-            )
-            _dot(axes, p50, arm.score.value, name=name, size=10)
-            axes.annotate(
-                name,
-                (p50, arm.score.value),
-                xytext=(9, 6),
-                textcoords="offset points",
-                weight="bold",
-                color=colour,
-            )
-        right = max(arm.latency_ms["p95"] for arm in timed.values())
-        axes.set_xlim(0, right * 1.06)
-        axes.set_ylim(0, min(1.02, 1.15 * max(a.score.high for a in timed.values())))
-        axes.set_xlabel("milliseconds an answer: median, line to the 95th percentile")
-        axes.set_ylabel(measure)
-        axes.tick_params(axis="y", labelcolor=MUTED, length=0)
-
-    return page_svg(
-        "latency",
-        draw,
-        rows=8,
-        sides=(0.09, 0.97),
-        alt="Median latency against quality: "
-        + "; ".join(
-            f"{name} {arm.latency_ms['p50']:,.0f} ms, {arm.score.value:.3f}"
-            for name, arm in timed.items()
-        ),
-    )
-
-
-def by_hit(summary: Summary, measure: str) -> str:
-    """Quality where retrieval found the right passage (full) and missed it (hollow).
-
-    Empty where nothing was retrieved.
-    """
-    split = {name: arm for name, arm in summary.arms.items() if arm.by_hit}
-    if not split:
-        return ""
-
-    def draw(axes: Axes) -> None:
-        places = {name: -1.25 * float(i) for i, name in enumerate(split)}
-        shift = {"found": 0.17, "missed": -0.17}
-        limit = max(f.high for arm in split.values() for f in arm.by_hit.values())
-        for name, arm in split.items():
-            for kind, figure in arm.by_hit.items():
-                y = places[name] + shift[kind]
-                whisker(axes, figure, y, colour=ARM[name])
-                _dot(axes, figure.value, y, name=name, hollow=kind == "missed")
-                axes.annotate(
-                    f"{figure.value:.3f} {kind}",
-                    (1.02, y),
-                    xycoords=axes.get_yaxis_transform(),
-                    va="center_baseline",
-                    fontsize=9.5,
-                    color=INK if kind == "found" else MUTED,
-                )
-        limit = min(1.0, max(0.1, limit * 1.04))
-        axes.set_xlim(-0.012 * limit, limit)
-        axes.set_xlabel(f"{measure}, with 95 % interval")
-        name_rows(axes, places)
-
-    return page_svg(
-        "by-hit",
-        draw,
-        rows=1.4 * len(split),
-        alt="Quality by whether retrieval found the right passage: "
-        + "; ".join(
-            f"{name} {kind} {spoken(figure)}"
-            for name, arm in split.items()
-            for kind, figure in arm.by_hit.items()
-        ),
-    )
-
-
-def _dot(
+def dot(
     axes: Axes, x: float, y: float, *, name: str, size: float = 8, hollow: bool = False
 ) -> None:
     """A marker: full in the arm's colour, or hollow for what is not an arm."""
@@ -235,7 +150,7 @@ def _dot(
     axes.plot(
         [x],
         [y],
-        _MARKERS.get(name, "o"),
+        MARKERS.get(name, "o"),
         color=colour,
         markersize=size,
         markerfacecolor=PAPER if hollow or name not in ARM else colour,

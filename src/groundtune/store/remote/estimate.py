@@ -26,7 +26,7 @@ PROMPT_LETTERS = 3
 """Letters a token in a prompt, which must fit: German in an English tokenizer."""
 PASSAGE_LETTERS = 4
 """Letters a token in a passage, which would only become shorter than it has to."""
-_MARK = 1
+_MARK = b"\1"
 """Stands before the bytes of a piece, so that a number keeps its leading zeros."""
 _CONTINUED = 0
 """Further tokens of one piece."""
@@ -44,11 +44,12 @@ class EstimatedTokenizer:
     def encode(self, text: str) -> list[int]:
         """See `Tokenizer.encode`. There are no special tokens."""
         ids: list[int] = []
-        for found in self._pieces.finditer(text):
-            piece = found[0]
+        for piece in self._pieces.findall(text):
             raw = piece.encode("utf-8", "surrogatepass")
-            ids.append(int.from_bytes(bytes([_MARK]) + raw))
-            ids += [_CONTINUED] * (_tokens(piece, raw) - 1)
+            ids.append(int.from_bytes(_MARK + raw))
+            # Nearly all is ASCII, where a piece is one token.
+            if len(raw) > len(piece):
+                ids += [_CONTINUED] * (_tokens(piece, raw) - 1)
         return ids
 
     def decode(self, ids: Sequence[int]) -> str:

@@ -1,0 +1,1 @@
+"""Test questions drafted from documents by rule, sifted and reviewed."""
