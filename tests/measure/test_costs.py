@@ -113,6 +113,13 @@ def test_ties_go_to_what_is_easier_to_keep_fresh() -> None:
     assert cheapest({"both": 0.0, "plain": 0.0}, tie=0.1) == "plain"
 
 
+def test_without_updates_a_tie_goes_to_the_fewest_parts() -> None:
+    tied = {"both": 1.0, "tuned": 1.05}
+    assert cheapest(tied, tie=0.1) == "both"
+    assert cheapest(tied, tie=0.1, updates=0.0) == "tuned"
+    assert cheapest({"both": 1.0, "tuned": 1.2}, tie=0.1, updates=0.0) == "both"
+
+
 def test_a_limit_on_latency_drops_what_is_slower_and_only_what_was_timed() -> None:
     settings = ProtocolSettings(latency_limit_ms=500)
     found = too_slow(arms(RAG, TUNED, arm("plain", ms=None)), settings)

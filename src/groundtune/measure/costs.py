@@ -30,6 +30,9 @@ RETRIEVING = ("rag", "both")
 FRESHNESS = ("rag", "plain", "both", "tuned")
 """Easiest to keep up to date first: re-index, nothing, re-index beside an adapter."""
 
+SIMPLICITY = ("plain", "rag", "tuned", "both")
+"""Fewest parts first: what counts where nothing has to be kept up to date."""
+
 PAIRS: tuple[tuple[str, str], ...] = (
     ("tuned", "rag"),
     ("both", "rag"),
@@ -232,15 +235,20 @@ def amounts(
     }
 
 
-def cheapest(costs: Mapping[str, float], *, tie: float) -> str:
-    """The cheapest; of those within the tie the one that is easiest to keep fresh."""
+def cheapest(costs: Mapping[str, float], *, tie: float, updates: float = 1.0) -> str:
+    """The cheapest; of those within the tie the one that is easiest to keep fresh.
+
+    Without `updates` a month nothing has to be kept fresh: then the one with the fewest
+    parts.
+    """
     limit = min(costs.values()) * (1 + tie)
     tied = [name for name, cost in costs.items() if cost <= limit]
-    return min(tied, key=lambda name: (_freshness(name), costs[name], name))
+    order = FRESHNESS if updates else SIMPLICITY
+    return min(tied, key=lambda name: (_place(name, order), costs[name], name))
 
 
-def _freshness(name: str) -> int:
-    return FRESHNESS.index(name) if name in FRESHNESS else len(FRESHNESS)
+def _place(name: str, order: tuple[str, ...]) -> int:
+    return order.index(name) if name in order else len(order)
 
 
 def seconds_of(arm: ArmFigures, name: str) -> float:

@@ -2,7 +2,8 @@
 
 1. Arms that fail a gate, or the person's limit on latency, are dropped.
 2. Kept is every arm whose simultaneous lower bound against the best is above -margin.
-3. Of those the cheapest is taken; ties go to the one that is easier to keep fresh.
+3. Of those the cheapest is taken; ties go to the one that is easier to keep
+   fresh, or that has fewer parts where nothing is updated.
 4. Where an arm that would be preferred is neither kept nor shown to be worse, the
    verdict is "undecided", with the number of cases that would decide it.
 """
@@ -162,7 +163,11 @@ class _Judged:
     def cheapest(self, names: Sequence[str]) -> str:
         """Of arms that are equally good, the one to take."""
         costs = {name: self.amounts[name] for name in names}
-        return cheapest(costs, tie=self.settings.cost_tie)
+        return cheapest(
+            costs,
+            tie=self.settings.cost_tie,
+            updates=self.settings.updates_per_month,
+        )
 
     def settles(self, chosen: str, kept: Sequence[str]) -> bool:
         """Whether no arm that is still open would be taken instead."""
@@ -215,9 +220,7 @@ class _Judged:
             )
         ours, theirs = (self.amounts[name] for name in (chosen, rival))
         if not costs.is_known:
-            return (
-                f"{text}, and {chosen} sends fewer tokens or is easier to keep fresh."
-            )
+            return f"{text}, and {chosen} sends fewer tokens or is {self._preferred()}."
         mine, its = (told_answers(each, costs) for each in (ours, theirs))
         if ours * (1 + self.settings.cost_tie) < theirs:
             return (
@@ -226,8 +229,13 @@ class _Judged:
             )
         return (
             f"{text}; a thousand answers cost {mine} against {its}, training included, "
-            f"and {chosen} is the easier to keep up to date."
+            f"and {chosen} is {self._preferred()}."
         )
+
+    def _preferred(self) -> str:
+        """What settles a tie of costs; see `costs.cheapest`."""
+        updates = self.settings.updates_per_month
+        return "the easier to keep up to date" if updates else "the simpler of the two"
 
     def why_undecided(self, beaten: Sequence[str]) -> str:
         """Nothing to choose by, and how much more would be needed."""

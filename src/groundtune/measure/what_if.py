@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from groundtune.measure.best import Joint, difference, shown_better, simultaneous_lower
 from groundtune.measure.checks import unlearnt
-from groundtune.measure.costs import FRESHNESS, RETRAINED, RETRIEVING, TRAINED
+from groundtune.measure.costs import (
+    FRESHNESS,
+    RETRAINED,
+    RETRIEVING,
+    SIMPLICITY,
+    TRAINED,
+)
 from groundtune.measure.verdict import too_slow
 
 if TYPE_CHECKING:
@@ -57,6 +63,7 @@ def rule_data(summary: Summary, *, label: str) -> dict[str, Any]:
         "retrained": list(RETRAINED),
         "retrieving": list(RETRIEVING),
         "freshness": list(FRESHNESS),
+        "simplicity": list(SIMPLICITY),
     }
 
 

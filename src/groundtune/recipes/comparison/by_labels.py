@@ -119,7 +119,7 @@ def compare_labels(
     )
     for side in ("train", "dev", "test"):
         write_frozen(out / "cases" / f"{side}.jsonl", getattr(job, side))
-    plan = _LabelPlan(run=run, job=job, settings=settings, progress=progress)
+    plan = _LabelPlan(run=run, job=job, settings=settings, progress=progress, tell=tell)
 
     # 2) What needs no training, each arm set on dev cases. 3) Train, once a seed.
     plan.answer_untrained()
@@ -140,6 +140,7 @@ class _LabelPlan:
     job: LabelJob
     settings: CompareSettings
     progress: Progress
+    tell: Callable[[str], None]
 
     def spec(self, name: str, *, seed: int = 0) -> LabelSpec:
         """An arm, with what it chose."""
@@ -180,7 +181,10 @@ class _LabelPlan:
             seed = self.settings.seed + number
             self.train(seed)
             for name in self.wanted:
-                self.answer(self.spec(name, seed=seed), seed)
+                spec = self.spec(name, seed=seed)
+                if name == "both" and not spec.weight:
+                    self.tell("on dev cases neighbours add nothing: both is tuned here")
+                self.answer(spec, seed)
             if "both" in self.wanted and "naive_both" in self.settings.diagnostics:
                 naive = replace(self.mixed("naive_both", seed=seed), weight=0.5)
                 self.answer(naive, seed)

@@ -104,12 +104,15 @@ function amountsOf(data, weights) {
   );
 }
 
-// The cheapest; of those within the tie the one that is easiest to keep fresh.
-function cheapest(names, amounts, data, tie) {
+// The cheapest; of those within the tie the one that is easiest to keep fresh, or the
+// one with the fewest parts where nothing is updated.
+function cheapest(names, amounts, data, weights) {
+  const tie = weights.cost_tie;
   const limit = Math.min(...names.map((name) => amounts[name])) * (1 + tie);
+  const order = weights.updates_per_month > 0 ? data.freshness : data.simplicity;
   const rank = (name) => {
-    const place = data.freshness.indexOf(name);
-    return place < 0 ? data.freshness.length : place;
+    const place = order.indexOf(name);
+    return place < 0 ? order.length : place;
   };
   return names
     .filter((name) => amounts[name] <= limit)
@@ -173,12 +176,12 @@ function decide(data, weights) {
   const kept = names.filter((name) => bound(name) > -weights.margin);
   if (kept.length === 0) return nothing;
   const amounts = amountsOf(data, weights);
-  const chosen = cheapest(kept, amounts, data, weights.cost_tie);
+  const chosen = cheapest(kept, amounts, data, weights);
   const open = names.some(
     (name) =>
       !kept.includes(name) &&
       !better(chosen, name) &&
-      cheapest([chosen, name], amounts, data, weights.cost_tie) === name
+      cheapest([chosen, name], amounts, data, weights) === name
   );
   if (open) return { ...nothing, kept: kept };
   const wins = names.every((name) => name === chosen || better(chosen, name));
