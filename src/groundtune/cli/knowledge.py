@@ -256,6 +256,12 @@ def search(
 @generator_option
 @passages_option
 @runtime_option
+@click.option(
+    "--check",
+    default="",
+    metavar="MODEL",
+    help="Also judge citations by a model of tune fact_check, a generator, or rule.",
+)
 @retrieval_options
 @embedder_option
 @json_option
@@ -267,6 +273,7 @@ def ask(
     k: int | None,
     where: str,
     runtime: str,
+    check: str,
     embedder: str,
     as_json: bool,
     **changes: Any,  # noqa: ANN401 (settings of retrieval, each of its own type)
@@ -296,6 +303,7 @@ def ask(
             where=where,
             settings=chosen_settings(kb, **changes),
             runtime=runtime,
+            check=check,
             # A pipe gets only what stands in the end: an answer may be withheld.
             on_text=show if sys.stdout.isatty() and not as_json else None,
             progress=progress,

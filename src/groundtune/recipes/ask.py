@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from groundtune.systems.build import SystemSpec
 
 DEFAULT_GENERATOR = "smollm2-135m-instruct"
+RULE = "rule"
+"""The judge of citations that needs no model."""
 _ANSWER_TOKENS = 96
 
 
@@ -40,6 +42,7 @@ def ask(
     settings: RetrievalSettings | None = None,
     runtime: str = "openvino",
     is_selective: bool = True,
+    check: str = "",
     on_text: Callable[[str], None] | None = None,
     progress: Progress = silent,
 ) -> Answer:
@@ -59,6 +62,8 @@ def ask(
         settings: How to retrieve; None: as it was chosen for this knowledge base.
         runtime: Engine that runs the generator.
         is_selective: Whether a calibration, if there is one, may withhold answers.
+        check: What citations are held against beside span and overlap: a verdict model
+            of `tune fact_check`, a generator, or `rule`; empty: nothing.
         on_text: Called with each piece of the answer as it is written.
         progress: Told about models that are fetched.
 
@@ -80,6 +85,7 @@ def ask(
         settings=settings,
         runtime=runtime,
         is_selective=is_selective,
+        check=check,
         progress=progress,
     )
     case = QaCase(id="ask", question=question, answers=())
@@ -96,6 +102,7 @@ def open_ask(
     settings: RetrievalSettings | None = None,
     runtime: str = "openvino",
     is_selective: bool = True,
+    check: str = "",
     progress: Progress = silent,
 ) -> System:
     """Load what `ask` answers with, for many questions: models are opened once.
@@ -118,11 +125,19 @@ def open_ask(
     if is_for_support(asked.spec.model):
         return build_support(asked.spec)
     calibration = read_record(kb, asked.key) if is_selective else None
-    system = build_system(asked.spec)
-    if calibration is None:
+    system: System = build_system(asked.spec)
+    if calibration is not None:
+        system = CalibratedSystem(
+            system, calibration.confidence, threshold=calibration.threshold
+        )
+    if not check:
         return system
-    return CalibratedSystem(
-        system, calibration.confidence, threshold=calibration.threshold
+    from groundtune.recipes.check import open_any_judge
+    from groundtune.systems.entailment import CheckedSystem
+
+    model_of_check = None if check == RULE else check
+    return CheckedSystem(
+        system, open_any_judge(model_of_check, runtime=runtime, progress=progress)
     )
 
 
