@@ -36,10 +36,10 @@ if TYPE_CHECKING:
     from groundtune.core.values import QaCase
     from groundtune.data.worlds import World
 
-CLOSED_BOOK = TrainSettings(epochs=100.0, max_tokens=40_000, evaluations=3)
+CLOSED_BOOK = TrainSettings(epochs=100.0, max_tokens=30_000, evaluations=3)
 """Tokens end it: as many of them whatever the number of wordings."""
-CONTEXT = TrainSettings(epochs=4.0, max_tokens=80_000, evaluations=3)
-TESTED = 100
+CONTEXT = TrainSettings(epochs=4.0, max_tokens=60_000, evaluations=3)
+TESTED = 60
 EDITS = 20
 WORDINGS = (0, 1, 2)
 """Beside the five of the world itself; it has no more than five to train on."""
@@ -102,7 +102,7 @@ def _settings(**more: Any) -> CompareSettings:  # noqa: ANN401 (fields of a data
 def _asked(world: World, *, seed: int) -> list[QaCase]:
     """Facts that were trained on, in other words, and some that have no answer."""
     rng = np.random.default_rng(seed)
-    unanswerable = len(world.unanswerable) // 2
+    unanswerable = TESTED // 4
     drawn = rng.permutation(len(world.test_seen))[: TESTED - unanswerable]
     seen = [world.test_seen[int(place)] for place in sorted(drawn)]
     return [*seen, *world.unanswerable[:unanswerable]]

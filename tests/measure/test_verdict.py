@@ -150,6 +150,15 @@ def test_a_test_set_without_answers_names_no_arm() -> None:
     assert any("No test case has an answer" in text for text in summary.warnings)
 
 
+def test_drafted_cases_are_counted_until_somebody_reviews_them() -> None:
+    rows = make_rows({"rag": 0.7, "tuned": 0.3})
+    drafted = [replace(row, reviewed=row.case >= "c0100") for row in rows]
+    summary = judge(drafted)
+    assert summary.counts.unreviewed == 100
+    assert any("100 of 240 test cases were drafted" in w for w in summary.warnings)
+    assert judge(rows).counts.unreviewed == 0
+
+
 def test_arms_that_say_the_same_are_pointed_out() -> None:
     same = judge(make_rows(dict.fromkeys(ARMS, 0.5)))
     assert any("word for word" in text for text in same.warnings)

@@ -39,6 +39,8 @@ class Counts:
     """Cases that some arm has no row for; left out of every comparison."""
     one_group: bool
     """Whether all cases share one group, so that cases were resampled."""
+    unreviewed: int = 0
+    """Drafted by `questions`, and looked at by nobody."""
     same_answers: bool = False
     """Whether all arms said the same to every case."""
 
@@ -151,6 +153,11 @@ def _about_size(counts: Counts, settings: ProtocolSettings) -> list[str]:
         )
     if counts.unanswerable == counts.cases:
         found.append(NOTHING_TO_ANSWER)
+    if counts.unreviewed:
+        found.append(
+            f"{counts.unreviewed} of {counts.cases} test cases were drafted by rule "
+            "and reviewed by nobody, so some are wrong (groundtune questions --review)."
+        )
     if counts.cases < settings.screening_cases:
         found.append(
             f"This is a screening: {counts.cases} cases, fewer than "

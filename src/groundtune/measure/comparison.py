@@ -235,6 +235,9 @@ def summarise(
         ),
         incomplete=len(everything) - len(cases),
         one_group=len({row.group for row in rows}) == 1,
+        unreviewed=sum(
+            not row.reviewed for row in {r.case: r for r in systems[names[0]]}.values()
+        ),
         same_answers=same_answers(systems, names),
     )
     failed = refusal_gates(

@@ -93,6 +93,8 @@ class Row:
     prompt_tokens: int = 0
     output_tokens: int = 0
     error: str | None = None
+    reviewed: bool = True
+    """False for a case that was drafted and that nobody looked at."""
 
     @classmethod
     def from_json(cls, raw: Mapping[str, Any], *, where: str = "") -> Row:
@@ -111,6 +113,7 @@ class Row:
                 question=str(raw["question"]),
                 answers=tuple(str(answer) for answer in raw["answers"]),
                 answerable=bool(raw.get("answerable", True)),
+                reviewed=bool(raw.get("reviewed", True)),
                 prediction=str(raw["prediction"]),
                 scores=scores,
                 abstained=bool(raw.get("abstained", False)),

@@ -234,6 +234,8 @@ def make_row(
         "prompt_tokens": answer.usage.prompt_tokens,
         "output_tokens": answer.usage.output_tokens,
         "error": error,
+        # Only where it is so: rows of reviewed cases keep their form.
+        **({} if case.reviewed else {"reviewed": False}),
     }
 
 

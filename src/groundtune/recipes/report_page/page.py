@@ -157,6 +157,7 @@ def _drawings(summary: Summary, rows: Sequence[Row], measure: str) -> dict[str, 
         "freshness": "",
         "by_kind": "",
         "by_group": "",
+        "by_review": "",
     }
     if curve := summary.learning_curve:
         of_curve = label(str(curve.get("measure") or summary.measure))
@@ -193,6 +194,11 @@ def _breakdowns(summary: Summary, rows: Sequence[Row]) -> dict[str, Breakdown | 
     # Where nearly every case is a group of its own, groups tell nothing.
     if 2 * len({own[case] for case in shared}) <= len(shared):
         sets["by_group"] = ("document", own)
+    if summary.counts.unreviewed:
+        sets["by_review"] = (
+            "review",
+            {row.case: "reviewed" if row.reviewed else "not reviewed" for row in rows},
+        )
     return {
         name: break_down(
             systems,
