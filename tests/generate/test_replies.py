@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from groundtune.core.values import Hit, Passage
+from groundtune.generate.citations import ground
 from groundtune.generate.replies import CheckedReply
 
 TEXTS = {
@@ -52,6 +53,14 @@ def test_the_tone_is_the_drafts_and_the_facts_are_the_policies() -> None:
     assert "".join(pieces) == made.text
     assert len(pieces) == 3, "a sentence at a time"
     assert made.left_out == 1
+
+
+def test_a_draft_without_a_stop_does_not_run_into_the_policies() -> None:
+    made, pieces = reply_to("Dear customer")
+    assert made.text == f"Dear customer\n\n{POLICY}"
+    assert "".join(pieces) == made.text
+    _, citations, _ = ground(made.text, made.policies)
+    assert [one.text for one in citations] == [POLICY]
 
 
 @pytest.mark.parametrize("size", [1, 3, 1000])

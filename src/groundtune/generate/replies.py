@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from groundtune.core.values import Hit
 
+_STOPS = (".", "!", "?", "…", ":", '"', ")")
+
 
 class CheckedReply:
     """A draft that is checked line by line while it is written."""
@@ -138,6 +140,10 @@ class CheckedReply:
                 self._say(sentence, " ")
 
     def _say(self, sentence: str, gap: str) -> None:
+        # What ends without a stop would run into the next sentence, and nothing could
+        # bear out the two of them together.
+        if gap == " " and not self.text.endswith(_STOPS):
+            gap = "\n\n"
         piece = f"{gap}{sentence}" if self.text else sentence
         self.text += piece
         self._seen.add(_key(sentence))
