@@ -20,6 +20,7 @@ from groundtune.measure.comparison import label
 from groundtune.measure.costs import PAIRS, costs_of
 from groundtune.measure.flips import told_amount, told_answers
 from groundtune.measure.kinds import break_down, kinds_of
+from groundtune.measure.statistics import CAUTION
 from groundtune.measure.summary import Resampler, by_system, resampling_groups
 from groundtune.measure.what_if import rule_data
 from groundtune.recipes.report_page import (
@@ -97,6 +98,7 @@ def page_html(
     drawn = _drawings(summary, rows, measure)
     return page.get_template("page.html.j2").render(
         summary=summary,
+        caution=CAUTION,
         measure=measure,
         title=title,
         style=Markup((_FOLDER / "page.css").read_text(encoding="utf-8")),  # noqa: S704
