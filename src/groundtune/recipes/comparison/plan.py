@@ -110,7 +110,12 @@ class Plan:
         return wanted
 
     def choose_styles(self, progress: Progress) -> None:
-        """Try the candidate prompts of plain and rag on dev cases; keep the best."""
+        """Try the candidate prompts of plain and rag on dev cases; keep the best.
+
+        Passed over where nothing is asked of the model as published.
+        """
+        if not self.untrained() and not self.settings.probe_cases:
+            return
         path = self.run.path / "styles.json"
         if not path.exists():
             splits, settings = self.splits, self.settings
