@@ -10,7 +10,7 @@ import pytest
 
 from groundtune.core.protocols import silent
 from groundtune.recipes import tune_fact_check, writing
-from groundtune.recipes.comparison import answering, by_claims, by_labels, by_texts
+from groundtune.recipes.comparison import answering, by_labels, by_texts, choices
 from groundtune.systems.text_arm import TextSpec
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def in_process() -> Iterator[None]:
         return torch.float32
 
     with pytest.MonkeyPatch.context() as patch:
-        for module in (answering, by_claims, by_labels, by_texts, tune_fact_check):
+        for module in (answering, by_labels, by_texts, choices, tune_fact_check):
             patch.setattr(module, "run_in_child", _here)
         patch.setattr(writing, "choose_dtype", plain)
         # Its tokenizer knows whole words, which the other engines cannot read.

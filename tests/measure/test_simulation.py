@@ -19,7 +19,6 @@ import pytest
 from groundtune.config.protocol import ProtocolSettings
 from groundtune.measure import power
 from groundtune.measure.best import difference, join, shown_better
-from groundtune.measure.resample import EXACT_GROUPS
 from groundtune.measure.rows import Figure
 from groundtune.measure.statistics import mean_interval
 from groundtune.measure.summary import ArmFigures
@@ -216,24 +215,30 @@ def test_with_four_arms_the_printed_gap_is_found_as_well() -> None:
     assert abs(found / runs - 0.8) <= 3 * (0.8 * 0.2 / runs) ** 0.5
 
 
+TIES = pytest.mark.xfail(
+    reason="the ends of an exact interval over ten documents are differences that "
+    "binary scores can have; equality is one of them, and is held too often",
+    strict=True,
+)
+WORLDS = [
+    pytest.param(
+        World(kind, cases, clustered),
+        id=f"{kind}-{cases}-{'documents' if clustered else 'single'}",
+        marks=TIES if (kind, cases, clustered) == ("binary", 50, True) else (),
+    )
+    for kind in ("binary", "graded")
+    for clustered in (False, True)
+    for cases in (3, 20, 50, 100, 500)
+]
+
+
 @pytest.mark.slow
-@pytest.mark.timeout(1800)
-def test_the_claims_hold_in_two_thousand_runs() -> None:
-    """Every kind of data; the printed table is the one of `docs/protocol.md`."""
-    wrong: list[str] = []
-    lines = [
-        "| scores | cases | documents | equal: winner named | printed gap | found "
-        "| interval of the gap holds | interval of the mean holds |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- |",
-    ]
-    for kind in ("binary", "graded"):
-        for clustered in (False, True):
-            for cases in (3, 20, 50, 100, 500):
-                world = World(kind, cases, clustered)
-                line, doubts = _judged(world, runs=2_000)
-                lines.append(line)
-                wrong += doubts
-    print("\n" + "\n".join(lines))  # noqa: T201 (the table is what is asked for)
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("world", WORLDS)
+def test_the_claims_hold_in_two_thousand_runs(world: World) -> None:
+    """What is printed is a line of the table in `docs/protocol.md`."""
+    line, wrong = _judged(world, runs=2_000)
+    print("\n" + line)  # noqa: T201 (the table is what is asked for)
     assert not wrong
 
 
@@ -252,14 +257,10 @@ def _judged(world: World, *, runs: int) -> tuple[str, list[str]]:
         wrong.append(f"{name}: a gap of {gap:.3f} is found in {real.first:.3f}")
     held = [(s.gap_held, s.mean_held) for s in (equal, real) if s]
     if world.cases >= 50:
-        # The ends of an exact interval over few documents are differences that binary
-        # scores can have. Equality is one of them, and is held too often.
-        ties = world.kind == "binary" and len(set(world.labels())) <= EXACT_GROUPS
         wrong += [
             f"{name}: intervals hold in {pair}"
-            for at, pair in enumerate(held)
-            for place, one in enumerate(pair)
-            if not 0.93 <= one <= (1 if ties and (at, place) == (0, 0) else 0.97)
+            for pair in held
+            if not all(0.93 <= one <= 0.97 for one in pair)
         ]
     gaps, means = zip(*held, strict=True)
     cells = [
@@ -275,11 +276,17 @@ def _judged(world: World, *, runs: int) -> tuple[str, list[str]]:
     return f"| {' | '.join(cells)} |", wrong
 
 
+TOO_BOLD = pytest.mark.xfail(
+    reason="the test knows nothing of shapes, and 20 cases show little of one: 7.9 %",
+    strict=True,
+)
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("cases", [20, 100, 500])
-def test_what_a_lopsided_difference_costs(cases: int) -> None:
-    """Seldom and much against often and little: too bold only with very few cases."""
+@pytest.mark.parametrize("cases", [pytest.param(20, marks=TOO_BOLD), 100, 500])
+def test_a_lopsided_difference_names_no_winner(cases: int) -> None:
+    """Seldom and much against often and little, equal in the mean."""
     source, runs, named = np.random.default_rng(cases), 2_000, 0
     for _ in range(runs):
         wins = np.where(source.random(cases) < 0.2, 0.8, 0.0)
@@ -288,4 +295,4 @@ def test_what_a_lopsided_difference_costs(cases: int) -> None:
         found = decide(joint, EQUAL_COSTS, settings=SETTINGS, measure="token_f1")
         named += found.reason == "quality"
     print(f"lopsided, {cases} cases: {named / runs:.3f}")  # noqa: T201 (to be seen)
-    assert named / runs <= (0.1 if cases < SETTINGS.screening_cases / 2 else 0.05)
+    assert named / runs <= 0.05

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from groundtune.core.values import EntityCase, LabelCase, Span
 from groundtune.measure.entities import entity_report
 from groundtune.systems.baselines import Gazetteer, LabelPredictions, majority
-from groundtune.systems.neighbours import Neighbours, Voting, zero_shot
+from groundtune.systems.neighbours import LabelWords, Neighbours, Voting
 from groundtune.tasks import sentiment
 
 if TYPE_CHECKING:
@@ -80,21 +80,20 @@ def test_the_majority_is_said_to_every_case() -> None:
 
 def test_zero_shot_reads_the_words_of_labels() -> None:
     texts = ["where is the arrival of my card", "refund now", "it is lost"]
-    found = zero_shot(texts, labels=LABELS, embedder=CountingEmbedder())
+    embedder = CountingEmbedder()
+    scores_N_L = LabelWords(LABELS, embedder=embedder).scores(embedder.encode(texts))
 
-    assert found.predicted == ("card_arrival", "refund", "lost")
-    assert found.scores_N_L.shape == (3, 3)
+    predicted = LabelPredictions.of(scores_N_L, LABELS).predicted
+    assert predicted == ("card_arrival", "refund", "lost")
+    assert scores_N_L.shape == (3, 3)
 
 
 def test_zero_shot_of_opinions_compares_with_sentences() -> None:
-    found = zero_shot(
-        ["a bad one", "so good"],
-        labels=("negative", "positive"),
-        embedder=CountingEmbedder(),
-        described=sentiment.described,
-    )
+    embedder, labels = CountingEmbedder(), ("negative", "positive")
+    words = LabelWords(labels, embedder=embedder, described=sentiment.described)
+    scores_N_L = words.scores(embedder.encode(["a bad one", "so good"]))
 
-    assert found.predicted == ("negative", "positive")
+    assert LabelPredictions.of(scores_N_L, labels).predicted == labels
 
 
 def test_neighbours_vote_and_their_shares_add_up() -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
 
 from groundtune.core.errors import ConfigError, DataError
 from groundtune.core.values import (
@@ -27,7 +27,17 @@ if TYPE_CHECKING:
     from groundtune.data.labelled import Case
 
 _Case = TypeVar("_Case", bound="Case")
+_Named = TypeVar("_Named", bound="Named")
 _OUTSIDE = "O"
+
+
+class Named(Protocol):
+    """A case of any kind."""
+
+    @property
+    def id(self) -> str:
+        """Its own among the cases of its file."""
+        ...
 
 
 class Fold(NamedTuple, Generic[_Case]):
@@ -116,6 +126,11 @@ def folds(cases: Sequence[_Case], *, count: int, seed: int) -> list[Fold[_Case]]
         Fold([case for case in cases if id(case) not in own], list(side))
         for side, own in zip(sides, held, strict=True)
     ]
+
+
+def in_hashed_order(cases: Iterable[_Named], *, seed: int) -> list[_Named]:
+    """Cases in an order of chance by their ids: files are often sorted by topic."""
+    return sorted(cases, key=lambda case: _rank(seed, case.id))
 
 
 def _labels(case: Case) -> list[str]:

@@ -186,6 +186,7 @@ def summarise(
     systems = {
         name: [row for row in found if name not in names or row.case in shared]
         for name, found in systems.items()
+        if name in names or name in DIAGNOSTICS
     }
     # A measure of the whole set, of the very cases that are compared.
     wanted = (measure, *others)
@@ -207,7 +208,7 @@ def summarise(
             resources=(resources or {}).get(name),
         )
         for name, found in systems.items()
-        if found and (name in names or name in DIAGNOSTICS)
+        if found
     }
     arms = {name: figures[name] for name in names}
     diagnostics = {name: figures[name] for name in DIAGNOSTICS if name in figures}

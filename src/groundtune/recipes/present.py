@@ -21,7 +21,7 @@ from groundtune.systems.baselines import (
     majority,
     majority_tag,
 )
-from groundtune.systems.neighbours import Neighbours, zero_shot
+from groundtune.systems.neighbours import LabelWords, Neighbours
 from groundtune.tasks import classification, sentiment
 
 if TYPE_CHECKING:
@@ -198,9 +198,9 @@ def label_baselines(
         described = (
             sentiment.described if task == sentiment.NAME else classification.described
         )
-        found["zero-shot"] = zero_shot(
-            texts, labels=labels, embedder=embedder, described=described
-        ).predicted
+        words = LabelWords(labels, embedder=embedder, described=described)
+        scores_N_L = words.scores(embedder.encode(list(texts)))
+        found["zero-shot"] = LabelPredictions.of(scores_N_L, labels).predicted
     if len(train) > 1:
         every = -(-len(train) // MOST_NEIGHBOURS)
         voters = Neighbours(train[::every], labels=labels, embedder=embedder)

@@ -14,8 +14,8 @@ from groundtune.core.errors import ConfigError
 from groundtune.core.values import TranslationCase
 from groundtune.data.labelled import read_labelled
 from groundtune.data.languages import guess_language
-from groundtune.data.stratify import split_stratified
-from groundtune.recipes.writing import in_hashed_order, text_case
+from groundtune.data.stratify import in_hashed_order, split_stratified
+from groundtune.recipes.writing import text_case
 from groundtune.tasks import summarization, translation
 
 if TYPE_CHECKING:

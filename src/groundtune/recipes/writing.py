@@ -6,7 +6,6 @@ it and with what serves it.
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import time
 from dataclasses import asdict, dataclass
@@ -19,6 +18,7 @@ from groundtune.config.writing import LONGEST_ROW, MOST_LEFT_OUT, MOST_NEW_TOKEN
 from groundtune.core.errors import DataError
 from groundtune.core.fingerprint import fingerprint
 from groundtune.core.values import SummaryCase, TranslationCase
+from groundtune.data.stratify import in_hashed_order
 from groundtune.recipes.child import run_in_child
 from groundtune.store.files import JsonLinesLog, read_json, read_json_lines
 from groundtune.store.models import MANIFEST, open_model
@@ -87,16 +87,6 @@ def text_case(case: TranslationCase | SupportCase | SummaryCase) -> TextCase:
     else:
         shown, said = support.history(case), support.target(case)
     return TextCase(case.id, shown, said, case.group)
-
-
-def in_hashed_order(cases: Iterable[TextCase], *, seed: int) -> list[TextCase]:
-    """Cases in an order of chance: files are sorted by topic, and packs keep order."""
-
-    def rank(case: TextCase) -> str:
-        name = f"{seed}\0{case.id}".encode("utf-8", "surrogatepass")
-        return hashlib.blake2b(name, digest_size=16).hexdigest()
-
-    return sorted(cases, key=rank)
 
 
 def train_text_model(job: TextJob, channel: Channel) -> dict[str, Any]:

@@ -16,18 +16,23 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from groundtune.core.values import Answer, EntityCase, Hit, LabelCase, Passage, Timing
+from groundtune.core.values import Answer, EntityCase, Hit, LabelCase, Timing
 from groundtune.data.frozen import read_frozen
 from groundtune.measure.calibration import probabilities
 from groundtune.measure.entities import TAG_END
 from groundtune.retrieve.embed import open_named_embedder
 from groundtune.systems.baselines import Gazetteer
 from groundtune.systems.labeller import open_labeller
-from groundtune.systems.neighbours import Neighbours, Voting
+from groundtune.systems.neighbours import (
+    LabelWords,
+    Neighbours,
+    Voting,
+    training_hit,
+)
 from groundtune.systems.word_neighbours import NamedTypes, WordNeighbours, WordStates
 from groundtune.tasks import classification, ner, sentiment
 
@@ -42,8 +47,6 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float32]
     Case = LabelCase | EntityCase
 
-TRAINING_CASES = "train"
-"""What rows call the document that a neighbour stands in."""
 SHARPNESS_OF_WORDS = 20.0
 """By how much a difference in cosine speaks for a label of `LabelWords`."""
 _SHOWN = 3
@@ -82,27 +85,30 @@ class LabelSpec:
 
 
 class Source(Protocol):
-    """What speaks for labels."""
+    """What speaks for labels, of texts or of the words of sentences."""
 
-    def shares(self, cases: Sequence[Case]) -> list[Floats]:
+    def shares(self, asked: Sequence[Any]) -> list[Floats]:
         """How much speaks for each label: `(1, L)` a text, `(W, L)` a sentence."""
         ...
 
 
-class LabelWords:
-    """The words of the labels themselves, compared with the text."""
+class WordedLabels:
+    """The words of the labels themselves."""
 
     def __init__(
         self, labels: Sequence[str], *, task: str, wording: str, embedder: Embedder
     ) -> None:
         self._embedder = embedder
-        self._labels_L_D = embedder.encode([in_words(x, task, wording) for x in labels])
+        self._words = LabelWords(
+            labels,
+            embedder=embedder,
+            described=lambda label: in_words(label, task, wording),
+        )
 
-    def shares(self, cases: Sequence[Case]) -> list[Floats]:
+    def shares(self, asked: Sequence[str]) -> list[Floats]:
         """See `Source`."""
-        texts_N_D = self._embedder.encode(_texts(cases))
-        scores_N_L = SHARPNESS_OF_WORDS * (texts_N_D @ self._labels_L_D.T)
-        return [shares_L[np.newaxis] for shares_L in as_shares(scores_N_L)]
+        scores_N_L = self._words.scores(self._embedder.encode(asked))
+        return rows_of(as_shares(SHARPNESS_OF_WORDS * scores_N_L))
 
 
 class Voters:
@@ -113,11 +119,10 @@ class Voters:
         self._embedder = embedder
         self._read_N_D = np.zeros((0, embedder.dim), np.float32)
 
-    def shares(self, cases: Sequence[Case]) -> list[Floats]:
+    def shares(self, asked: Sequence[str]) -> list[Floats]:
         """See `Source`."""
-        self._read_N_D = self._embedder.encode(_texts(cases))
-        shares_N_L = self._neighbours.shares(self._read_N_D)
-        return [shares_L[np.newaxis] for shares_L in shares_N_L]
+        self._read_N_D = self._embedder.encode(asked)
+        return rows_of(self._neighbours.shares(self._read_N_D))
 
     def nearest(self) -> list[tuple[int, float]]:
         """Places of the labelled cases most like the text voted on last, with cosine.
@@ -134,36 +139,14 @@ class KnownNames:
         self._gazetteer = Gazetteer(train)
         self._place = {tag: number for number, tag in enumerate(labels)}
 
-    def shares(self, cases: Sequence[Case]) -> list[Floats]:
+    def shares(self, asked: Sequence[Sequence[str]]) -> list[Floats]:
         """See `Source`."""
         all_L_L = np.eye(len(self._place), dtype=np.float32)
         found: list[Floats] = []
-        for words in _sentences(cases):
+        for words in asked:
             tags = [self._place[tag] for tag in self._gazetteer.predict(words)]
             found.append(np.array(all_L_L[np.array(tags, np.int64)], np.float32))
         return found
-
-
-class LikeWords:
-    """Words of labelled sentences, each as its sentence makes it."""
-
-    def __init__(self, neighbours: WordNeighbours) -> None:
-        self._neighbours = neighbours
-
-    def shares(self, cases: Sequence[Case]) -> list[Floats]:
-        """See `Source`."""
-        return self._neighbours.shares(_sentences(cases))
-
-
-class TypeNames:
-    """The words of the types themselves."""
-
-    def __init__(self, types: NamedTypes) -> None:
-        self._types = types
-
-    def shares(self, cases: Sequence[Case]) -> list[Floats]:
-        """See `Source`."""
-        return self._types.shares(_sentences(cases))
 
 
 class Tuned:
@@ -172,13 +155,11 @@ class Tuned:
     def __init__(self, labeller: Labeller) -> None:
         self._labeller = labeller
 
-    def shares(self, cases: Sequence[Case]) -> list[Floats]:
+    def shares(self, asked: Sequence[Any]) -> list[Floats]:
         """See `Source`."""
         if self._labeller.is_words:
-            found = self._labeller.word_logits(_sentences(cases))
-            return [as_shares(logits_W_L) for logits_W_L in found]
-        logits_N_L = self._labeller.text_logits(_texts(cases))
-        return [shares_L[np.newaxis] for shares_L in as_shares(logits_N_L)]
+            return [as_shares(found) for found in self._labeller.word_logits(asked)]
+        return rows_of(as_shares(self._labeller.text_logits(asked)))
 
 
 class LabelSystem:
@@ -207,7 +188,8 @@ class LabelSystem:
 
     def shares(self, cases: Sequence[Case]) -> list[Floats]:
         """How much speaks for each label: `(1, L)` a text, `(W, L)` a sentence."""
-        return mix([(source.shares(cases), share) for source, share in self._sources])
+        asked = asked_of(cases)
+        return mix([(source.shares(asked), share) for source, share in self._sources])
 
     def answer(
         self, case: Case, *, on_text: Callable[[str], None] | None = None
@@ -236,14 +218,8 @@ class LabelSystem:
         for place, cosine in self._voters.nearest():
             near = self._memory[place]
             assert isinstance(near, LabelCase), "texts are voted on by texts"
-            passage = Passage(
-                id=near.id,
-                document=TRAINING_CASES,
-                start=place,
-                end=place + 1,
-                text=f"{near.text} → {near.label}",
-            )
-            found.append(Hit(passage=passage, score=cosine, similarity=cosine))
+            text = f"{near.text} → {near.label}"
+            found.append(training_hit(near.id, place, text=text, cosine=cosine))
         return tuple(found)
 
     def _opened_memory(self) -> Source:
@@ -253,13 +229,12 @@ class LabelSystem:
             train = [case for case in self._memory if isinstance(case, EntityCase)]
             if not spec.k:
                 return KnownNames(train, labels=spec.labels)
-            words = WordNeighbours(
+            return WordNeighbours(
                 train,
                 labels=spec.labels,
                 states=WordStates(spec.embedder),
                 voting=Voting(spec.k, spec.sharpness),
             )
-            return LikeWords(words)
         embedder = open_named_embedder(spec.embedder, offline=True)
         neighbours = Neighbours(
             [case for case in self._memory if isinstance(case, LabelCase)],
@@ -274,9 +249,8 @@ class LabelSystem:
         spec = self.spec
         embedder = open_named_embedder(spec.embedder, offline=True)
         if spec.is_words:
-            types = NamedTypes(spec.labels, embedder=embedder, threshold=spec.threshold)
-            return TypeNames(types)
-        return LabelWords(
+            return NamedTypes(spec.labels, embedder=embedder, threshold=spec.threshold)
+        return WordedLabels(
             spec.labels, task=spec.task, wording=spec.wording, embedder=embedder
         )
 
@@ -321,9 +295,13 @@ def _sure(shares_W_L: Floats) -> float | None:
     return float(shares_W_L.max(axis=1).mean()) if shares_W_L.size else None
 
 
-def _texts(cases: Sequence[Case]) -> list[str]:
-    return [case.text for case in cases if isinstance(case, LabelCase)]
+def asked_of(cases: Sequence[Case]) -> list[Any]:
+    """The texts of cases, or the words of their sentences."""
+    return [
+        case.tokens if isinstance(case, EntityCase) else case.text for case in cases
+    ]
 
 
-def _sentences(cases: Sequence[Case]) -> list[Sequence[str]]:
-    return [case.tokens for case in cases if isinstance(case, EntityCase)]
+def rows_of(shares_N_L: Floats) -> list[Floats]:
+    """A row for each text, `(1, L)` each."""
+    return [shares_L[np.newaxis] for shares_L in shares_N_L]

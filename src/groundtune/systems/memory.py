@@ -1,8 +1,8 @@
-"""Answers taken over from the most similar training case: no model writes anything.
+"""Answers of the most similar solved case: no model writes anything.
 
 For translation this is a translation memory, for customer support the answer to the
-nearest question. It is what a tuned model has to beat to be worth keeping. Axis
-suffixes: N cases, T training cases, D dimensions.
+nearest question. It is what a tuned model has to beat to be worth keeping, and what the
+arms of tasks that write retrieve. Axis suffixes: N cases, T solved cases, D dimensions.
 """
 
 from __future__ import annotations
@@ -17,7 +17,37 @@ if TYPE_CHECKING:
     from groundtune.core.protocols import Embedder
 
 _BLOCK = 512
-"""Texts compared with all training cases at once."""
+"""Texts compared with all solved cases at once."""
+
+
+class Memory:
+    """What was asked before, found again by likeness."""
+
+    def __init__(self, known: Sequence[str], *, embedder: Embedder) -> None:
+        """Embed what was asked.
+
+        Args:
+            known: At least one text.
+            embedder: Likeness is the cosine of its vectors.
+        """
+        self._embedder = embedder
+        self._known_T_D = embedder.encode(known)
+
+    def nearest(
+        self, asked: Sequence[str], *, count: int = 1
+    ) -> list[list[tuple[int, float]]]:
+        """Places of the most similar known texts with their cosine, best first.
+
+        Of equals the one that comes first is taken.
+        """
+        asked_N_D = self._embedder.encode(asked)
+        found: list[list[tuple[int, float]]] = []
+        for start in range(0, len(asked_N_D), _BLOCK):
+            likeness_N_T = asked_N_D[start : start + _BLOCK] @ self._known_T_D.T
+            for likeness_T in likeness_N_T:
+                best = _largest(likeness_T, count)
+                found.append([(int(place), float(likeness_T[place])) for place in best])
+        return found
 
 
 def nearest_answers(
@@ -33,13 +63,14 @@ def nearest_answers(
         asked: What to answer.
         known: What was asked in training, at least one text,
         answers: and what was answered.
-        embedder: Likeness is the cosine of its vectors; of equals the first is taken.
+        embedder: Likeness is the cosine of its vectors.
     """
-    # All at once, so that the embedder sorts and fills its batches once.
-    vectors = embedder.encode([*known, *asked])
-    known_T_D, asked_N_D = vectors[: len(known)], vectors[len(known) :]
-    nearest: list[int] = []
-    for start in range(0, len(asked_N_D), _BLOCK):
-        likeness_N_T = asked_N_D[start : start + _BLOCK] @ known_T_D.T
-        nearest += [int(place) for place in np.argmax(likeness_N_T, axis=1)]
-    return [answers[place] for place in nearest]
+    nearest = Memory(known, embedder=embedder).nearest(asked)
+    return [answers[hits[0][0]] for hits in nearest]
+
+
+def _largest(likeness_T: np.ndarray, count: int) -> np.ndarray:
+    """Places of the largest values; one is found without sorting all."""
+    if count == 1:
+        return np.array([likeness_T.argmax()])
+    return np.argsort(-likeness_T, kind="stable")[:count]

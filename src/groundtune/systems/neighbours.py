@@ -1,6 +1,6 @@
 """Labels by likeness: no training, only an embedder that stands ready.
 
-For label tasks these are the arms without tuned weights: `zero_shot` compares a text
+For label tasks these are the arms without tuned weights: `LabelWords` compares a text
 with the labels' own words (plain), `Neighbours` with labelled examples (rag). They
 cost one pass of the embedder, and a tuned model has to beat them to be worth keeping.
 Axis suffixes: N cases, T training cases, L labels, D dimensions, K neighbours.
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from groundtune.systems.baselines import LabelPredictions
+from groundtune.core.values import Hit, Passage
 from groundtune.tasks.classification import described as in_words
 
 if TYPE_CHECKING:
@@ -39,6 +39,18 @@ _TRIED = 2_000
 """Training cases on which the number of neighbours is chosen."""
 
 
+TRAINING_CASES = "train"
+"""What rows call the document that a training case stands in."""
+
+
+def training_hit(name: str, place: int, *, text: str, cosine: float) -> Hit:
+    """A training case as something that was found: a line of a document of its own."""
+    passage = Passage(
+        id=name, document=TRAINING_CASES, start=place, end=place + 1, text=text
+    )
+    return Hit(passage=passage, score=cosine, similarity=cosine)
+
+
 class Voting(NamedTuple):
     """How neighbours vote."""
 
@@ -46,6 +58,30 @@ class Voting(NamedTuple):
     """How many are asked."""
     sharpness: float
     """A neighbour whose cosine is `1 / sharpness` lower has 1/e of the voice."""
+
+
+class LabelWords:
+    """The words of the labels themselves, which texts are compared with."""
+
+    def __init__(
+        self,
+        labels: Sequence[str],
+        *,
+        embedder: Embedder,
+        described: Callable[[str], str] = in_words,
+    ) -> None:
+        """Embed the labels.
+
+        Args:
+            labels: Their names; a number says nothing, and then neither do scores.
+            embedder: Scores are cosines of its vectors.
+            described: Words that stand for a label: `tasks.sentiment.described`.
+        """
+        self._labels_L_D = embedder.encode([described(name) for name in labels])
+
+    def scores(self, texts_N_D: Floats) -> Floats:
+        """How like each label vectors of texts are, `(N, L)`."""
+        return texts_N_D @ self._labels_L_D.T
 
 
 class Neighbours:
@@ -103,26 +139,6 @@ class Neighbours:
         likeness_T = self._train_T_D @ text_D
         order = np.argsort(-likeness_T, kind="stable")[:count]
         return [(int(place), float(likeness_T[place])) for place in order]
-
-
-def zero_shot(
-    texts: Sequence[str],
-    *,
-    labels: Sequence[str],
-    embedder: Embedder,
-    described: Callable[[str], str] = in_words,
-) -> LabelPredictions:
-    """Give each text the label whose own words are most like it.
-
-    Args:
-        texts: What to label.
-        labels: Their names; a number says nothing, and then neither does the result.
-        embedder: Scores are cosines of its vectors.
-        described: Words that stand for a label, such as `tasks.sentiment.described`.
-    """
-    labels_L_D = embedder.encode([described(name) for name in labels])
-    texts_N_D = embedder.encode(list(texts))
-    return LabelPredictions.of(texts_N_D @ labels_L_D.T, labels)
 
 
 def _best_voting(train_T_D: Floats, labels_T: Ints, count: int) -> Voting:

@@ -17,25 +17,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from groundtune.augment.texts import TEXT_PROMPT_VERSION, TextPromptBuilder
 from groundtune.core.errors import DataError, GenerationError
-from groundtune.core.values import Answer, Hit, Message, Passage, Timing, Usage
+from groundtune.core.values import Answer, Hit, Message, Timing, Usage
 from groundtune.retrieve.embed import open_named_embedder
 from groundtune.store.files import read_json_lines
 from groundtune.systems.generators import open_generator
+from groundtune.systems.memory import Memory
+from groundtune.systems.neighbours import training_hit
 from groundtune.tune.text_examples import TextCase
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    import numpy.typing as npt
-
     from groundtune.core.protocols import Engine
 
-TRAINING_CASES = "train"
-"""What rows call the document that a solved case stands in."""
 ALWAYS = -1.0
 """Threshold that every case is above: the nearest answer is all that is said."""
 NEVER = 2.0
@@ -65,36 +61,30 @@ class TextSpec:
     runtime: str = "openvino"
 
 
-class Memory:
-    """Solved cases, found again by what was asked."""
+class SolvedCases:
+    """Cases with their answers, found again by what was asked."""
 
     def __init__(self, cases: Sequence[TextCase], *, embedder: str) -> None:
         self.cases = cases
-        self._embedder = open_named_embedder(embedder, offline=True)
-        self._known_T_D = self._embedder.encode([case.asked for case in cases])
+        self._memory = Memory(
+            [case.asked for case in cases],
+            embedder=open_named_embedder(embedder, offline=True),
+        )
 
     def nearest(self, asked: Sequence[str], *, count: int) -> list[list[Hit]]:
         """The most similar solved cases of each text, best first."""
-        likeness_N_T = self._embedder.encode(list(asked)) @ self._known_T_D.T
-        return [self._hits(row_T, count) for row_T in likeness_N_T]
+        found = self._memory.nearest(asked, count=count)
+        return [[self._hit(*one) for one in near] for near in found]
 
     def answer_of(self, hit: Hit) -> str:
         """What a solved case was answered."""
         return self.cases[hit.passage.start].target
 
-    def _hits(self, likeness_T: npt.NDArray[np.float32], count: int) -> list[Hit]:
-        hits: list[Hit] = []
-        for place in map(int, np.argsort(-likeness_T, kind="stable")[:count]):
-            case, cosine = self.cases[place], float(likeness_T[place])
-            passage = Passage(
-                id=case.id,
-                document=TRAINING_CASES,
-                start=place,
-                end=place + 1,
-                text=f"{case.asked} → {case.target}",
-            )
-            hits.append(Hit(passage=passage, score=cosine, similarity=cosine))
-        return hits
+    def _hit(self, place: int, cosine: float) -> Hit:
+        case = self.cases[place]
+        return training_hit(
+            case.id, place, text=f"{case.asked} → {case.target}", cosine=cosine
+        )
 
 
 class TextSystem:
@@ -109,7 +99,7 @@ class TextSystem:
         self.name = spec.name
         self.spec = spec
         self.memory = (
-            Memory(read_solved(Path(spec.memory)), embedder=spec.embedder)
+            SolvedCases(read_solved(Path(spec.memory)), embedder=spec.embedder)
             if spec.memory
             else None
         )

@@ -81,11 +81,11 @@ class WordNeighbours:
         )
         self.voting = voting
 
-    def shares(self, sentences: Sequence[Sequence[str]]) -> list[Floats]:
+    def shares(self, asked: Sequence[Sequence[str]]) -> list[Floats]:
         """Shares of the votes for each tag of each word, `(W, L)` a sentence."""
         return [
             self._votes(states_W_D, (self.voting,))[0]
-            for states_W_D in self._states.of(sentences)
+            for states_W_D in self._states.of(asked)
         ]
 
     def tried(
@@ -121,18 +121,18 @@ class NamedTypes:
         self._types_D = embedder.encode([described(name) for name in self._types])
         self.threshold = threshold
 
-    def shares(self, sentences: Sequence[Sequence[str]]) -> list[Floats]:
+    def shares(self, asked: Sequence[Sequence[str]]) -> list[Floats]:
         """One tag a word with all the votes, `(W, L)` a sentence."""
-        runs = [capitalised(words) for words in sentences]
+        runs = [capitalised(words) for words in asked]
         texts = [
             " ".join(words[start:end])
-            for words, found in zip(sentences, runs, strict=True)
+            for words, found in zip(asked, runs, strict=True)
             for start, end in found
         ]
         likeness = iter(self._embedder.encode(texts) @ self._types_D.T)
         place = {tag: number for number, tag in enumerate(self._labels)}
         shares: list[Floats] = []
-        for words, found in zip(sentences, runs, strict=True):
+        for words, found in zip(asked, runs, strict=True):
             tags_W = np.full(len(words), place[OUTSIDE])
             for start, end in found:
                 scores = next(likeness)

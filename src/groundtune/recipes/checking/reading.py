@@ -120,16 +120,28 @@ def share(
     """Training and dev claims, no document on both sides; few are all for training."""
     if len(cases) < _LEAST_CASES_TO_SHARE:
         return tuple(cases), ()
+    train, dev = divided(cases, shares=(1 - DEV_SHARE, DEV_SHARE), seed=seed)
+    return train, dev
+
+
+def divided(
+    cases: Sequence[FactCase], *, shares: Sequence[float], seed: int
+) -> list[tuple[FactCase, ...]]:
+    """Sides of these shares with the same mix of labels, no document on two of them."""
     stand_ins = [
-        LabelCase(id=case.id, text=case.claim, label=case.label, group=case.group)
+        LabelCase(
+            id=case.id,
+            text=case.claim,
+            label=case.label,
+            group=case.group or case.source,
+        )
         for case in cases
     ]
-    sides = split_stratified(stand_ins, shares=(1 - DEV_SHARE, DEV_SHARE), seed=seed)
-    held = {case.id for case in sides[1]}
-    return (
-        tuple(case for case in cases if case.id not in held),
-        tuple(case for case in cases if case.id in held),
-    )
+    sides = [
+        {case.id for case in side}
+        for side in split_stratified(stand_ins, shares=shares, seed=seed)
+    ]
+    return [tuple(case for case in cases if case.id in side) for side in sides]
 
 
 def find_evidence(

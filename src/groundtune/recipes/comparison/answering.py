@@ -14,6 +14,7 @@ from groundtune.core.values import Answer
 from groundtune.measure.answers import score_answer
 from groundtune.recipes.child import run_in_child
 from groundtune.recipes.comparison.elsewhere import Outage, cost_of
+from groundtune.store.files import write_json
 from groundtune.store.remote.failures import EndpointError
 from groundtune.store.run import RowWriter
 from groundtune.systems.build import SystemSpec, build_system
@@ -103,7 +104,7 @@ def write_rows(
     seed: int,
     progress: Progress,
 ) -> None:
-    """Bring a system's rows to completion.
+    """Bring a system's rows to completion; what it is made of is kept beside them.
 
     Args:
         run: Where rows go; those that stand already are kept.
@@ -116,6 +117,7 @@ def write_rows(
     Raises:
         GroundtuneError: The system cannot be built, or a row cannot be written.
     """
+    write_json(run.path / "systems" / f"{spec.name}.json", asdict(spec))
     done = {
         row["case"]
         for row in run.rows()
@@ -158,6 +160,13 @@ def write_rows(
         peak_memory_mb=round(finished.peak_memory_mb),
         **cost_of(spec.model, own),
     )
+
+
+def hit_places(answer: Answer) -> list[dict[str, Any]]:
+    """Where each hit of a row stands, and how well it was rated."""
+    return [
+        {**_place(hit.passage), "score": round(hit.score, 6)} for hit in answer.hits
+    ]
 
 
 def write_copied_rows(
@@ -222,9 +231,7 @@ def make_row(
         "scores": dict.fromkeys(scores, 0.0) if error else scores,
         "abstained": answer.abstained,
         "citations": [asdict(citation) for citation in answer.citations],
-        "hits": [
-            {**_place(hit.passage), "score": round(hit.score, 6)} for hit in answer.hits
-        ],
+        "hits": hit_places(answer),
         "hit": bool(ranks) if retrieves else None,
         "rank": ranks[0] if ranks else None,
         "gold": [

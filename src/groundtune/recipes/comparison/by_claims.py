@@ -8,31 +8,35 @@ result in the run folder and is passed over when it stands there.
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from groundtune.core.errors import DataError
 from groundtune.core.fingerprint import fingerprint
-from groundtune.core.values import LabelCase
-from groundtune.data.stratify import split_stratified
-from groundtune.recipes.checking.reading import read_side
+from groundtune.recipes.checking.reading import (
+    DEV_SHARE,
+    divided,
+    read_side,
+    without,
+)
 from groundtune.recipes.checking.verdicts import macro_f1
-from groundtune.recipes.child import run_in_child
-from groundtune.recipes.comparison.answering import write_rows
+from groundtune.recipes.comparison.answering import hit_places, write_rows
+from groundtune.recipes.comparison.choices import chosen_once
 from groundtune.recipes.comparison.elsewhere import made_with
 from groundtune.recipes.comparison.notice import after_untrained
 from groundtune.recipes.comparison.prepare import documents_fingerprint, versions
 from groundtune.recipes.ingest import ingest
 from groundtune.recipes.tune_fact_check import tune_claims, tune_verdict_model
 from groundtune.retrieve.settings import chosen_settings
-from groundtune.store.files import read_json, write_atomic, write_json
+from groundtune.store.files import write_atomic
 from groundtune.store.run import RunFolder
 from groundtune.systems.fact_arm import FactSpec, FactSystem
 from groundtune.systems.fact_checker import PASSAGES
 from groundtune.tasks.fact_check import NAME, PRIMARY_MEASURE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from pathlib import Path
 
     from groundtune.config.compare import CompareSettings
@@ -98,7 +102,6 @@ def compare_claims(
                 **{side: len(cases) for side, cases in sides.items()},
             },
             "documents": documents_fingerprint(sources),
-            **settings.registered,
             "generator": generator,
             "embedder": finder,
             "versions": versions(),
@@ -184,13 +187,9 @@ class _ClaimPlan:
             return FactSpec(name=name, judge="generator", model=self.model)
         spec = self._reading(name, FactSpec(name=name, judge="rule"))
         asked = replace(spec, judge="generator", model=self.model)
-        path = self.run.path / "choices.json"
-        if not path.exists():
-            dev = self.sides["dev"][:_CHOOSING_CASES]
-            job = JudgeChoice(specs=(asked, spec), dev=dev)
-            found = run_in_child(choose_judge, job, progress=self.progress).result
-            write_json(path, {name: found})
-        return replace(spec, **read_json(path)[name]["set"])
+        job = JudgeChoice(specs=(asked, spec), dev=self.sides["dev"][:_CHOOSING_CASES])
+        chosen = chosen_once(self.run, name, choose_judge, job, progress=self.progress)
+        return replace(spec, **chosen)
 
     def trained(self, name: str, seed: int) -> FactSpec:
         """The judge that was trained without evidence, or with it."""
@@ -201,8 +200,6 @@ class _ClaimPlan:
 
     def train(self, name: str, seed: int) -> None:
         """Train a judge, unless its folder stands."""
-        import time
-
         out = self._model(name, seed)
         known = self.run.resources().get(name, {})
         if "train_seconds" in known and out.exists():
@@ -233,7 +230,6 @@ class _ClaimPlan:
 
     def answer(self, spec: FactSpec, seed: int) -> None:
         """Bring the rows of one system to completion."""
-        write_json(self.run.path / "systems" / f"{spec.name}.json", asdict(spec))
 
         def row(case: FactCase, answer: Answer, error: str | None) -> dict[str, Any]:
             return claim_row(spec, case, answer, seed=seed, error=error)
@@ -283,15 +279,7 @@ def claim_row(
             {key: value for key, value in asdict(one).items() if key != "sentence"}
             for one in answer.citations
         ],
-        "hits": [
-            {
-                "document": hit.passage.document,
-                "start": hit.passage.start,
-                "end": hit.passage.end,
-                "score": round(hit.score, 6),
-            }
-            for hit in answer.hits
-        ],
+        "hits": hit_places(answer),
         "hit": is_hit if is_sought else None,
         "rank": documents.index(case.source) + 1 if is_sought and is_hit else None,
         "prompt_tokens": answer.usage.prompt_tokens,
@@ -308,52 +296,34 @@ def _sides(
     Raises:
         DataError: A side is left without claims.
     """
+    seed = settings.seed
     if sources.cases is not None:
         everything = read_side(sources.cases)[0]
-        sides = dict(zip(_SIDES, _divided(everything, SHARES, settings), strict=True))
+        train, dev, test = divided(everything, shares=SHARES, seed=seed)
     else:
         assert sources.train is not None, "checked by the recipe"
         assert sources.test is not None, "checked by the recipe"
-        sides = {
-            "train": read_side(sources.train)[0],
-            "test": read_side(sources.test)[0],
-        }
+        train, test = read_side(sources.train)[0], read_side(sources.test)[0]
         if sources.dev is not None:
-            sides["dev"] = read_side(sources.dev)[0]
+            dev = read_side(sources.dev)[0]
         else:
-            shares = (0.85, 0.15)
-            kept, held = _divided(sides["train"], shares, settings)
-            sides |= {"train": kept, "dev": held}
-    known = {case.claim.casefold().strip(" .") for case in sides["test"]}
-    for side in ("train", "dev"):
-        sides[side] = tuple(
-            case
-            for case in sides[side]
-            if case.claim.casefold().strip(" .") not in known
-        )
-    if settings.limit is not None and settings.limit < len(sides["test"]):
-        share = settings.limit / len(sides["test"])
-        sides["test"] = _divided(sides["test"], (share, 1 - share), settings)[0]
+            train, dev = divided(train, shares=(1 - DEV_SHARE, DEV_SHARE), seed=seed)
+    sides = {"train": train, "dev": dev, "test": test}
     for side in _SIDES:
+        where = sources.cases or getattr(sources, side) or sources.case_files[0]
+        if side != "test" and sides[side]:
+            sides[side] = without(sides[side], sides["test"], where=where)
         if not sides[side]:
             raise DataError(
                 f"no {side} claims are left",
                 fix="give more claims, or other files",
-                where=str(sources.cases or getattr(sources, side)),
+                where=str(where),
             )
-    return {side: sides[side] for side in _SIDES}
-
-
-def _divided(
-    cases: Sequence[FactCase], shares: Sequence[float], settings: CompareSettings
-) -> list[tuple[FactCase, ...]]:
-    stand_ins = [
-        LabelCase(id=c.id, text=c.claim, label=c.label, group=c.group or c.source)
-        for c in cases
-    ]
-    parts = split_stratified(stand_ins, shares=shares, seed=settings.seed)
-    by_id = {case.id: case for case in cases}
-    return [tuple(by_id[one.id] for one in part) for part in parts]
+    if settings.limit is not None and settings.limit < len(sides["test"]):
+        share = settings.limit / len(sides["test"])
+        shares = (share, 1 - share)
+        sides["test"] = divided(sides["test"], shares=shares, seed=seed)[0]
+    return sides
 
 
 def _lines(sources: Sources) -> dict[str, str]:

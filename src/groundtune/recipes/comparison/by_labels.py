@@ -17,13 +17,11 @@ from groundtune.data.frozen import write_frozen
 from groundtune.data.stratify import split_stratified
 from groundtune.measure.entities import TAG_END
 from groundtune.recipes.child import run_in_child
-from groundtune.recipes.comparison.answering import write_rows
-from groundtune.recipes.comparison.curve import (
-    curve_name,
-    nested_parts,
-    write_curve,
-)
+from groundtune.recipes.comparison.answering import hit_places
+from groundtune.recipes.comparison.choices import chosen_once
+from groundtune.recipes.comparison.curve import curve_name
 from groundtune.recipes.comparison.elsewhere import made_with
+from groundtune.recipes.comparison.example_plan import ExamplePlan
 from groundtune.recipes.comparison.label_choices import (
     ChoiceJob,
     CrossJob,
@@ -32,13 +30,11 @@ from groundtune.recipes.comparison.label_choices import (
     choose_weight,
     choose_weight_across,
 )
-from groundtune.recipes.comparison.notice import after_untrained
 from groundtune.recipes.comparison.prepare import versions
 from groundtune.recipes.labelling import train_label_model
 from groundtune.recipes.labels.job import described_job
 from groundtune.recipes.labels.reading import examine_sides, read_sides
 from groundtune.recipes.labels.settings import choose_settings
-from groundtune.store.files import read_json, write_json
 from groundtune.store.run import RunFolder
 from groundtune.store.tuned import checkpoint_folder
 from groundtune.systems.label_arm import LabelSpec
@@ -119,162 +115,114 @@ def compare_labels(
     )
     for side in ("train", "dev", "test"):
         write_frozen(out / "cases" / f"{side}.jsonl", getattr(job, side))
-    plan = _LabelPlan(run=run, job=job, settings=settings, progress=progress, tell=tell)
+    plan = _LabelPlan(
+        run=run,
+        job=job,
+        train=job.train,
+        test=job.test,
+        settings=settings,
+        progress=progress,
+        tell=tell,
+    )
 
-    # 2) What needs no training, each arm set on dev cases. 3) Train, once a seed.
-    plan.answer_untrained()
-    for line in after_untrained(run, measure=run.made_of["measure"]):
-        tell(line)
-    if plan.wanted:
-        plan.train_and_answer()
-    # 4) What more cases would bring, from what fewer bring.
-    if settings.learning_curve and "tuned" in plan.wanted:
-        plan.follow_curve()
+    # 2) Let every arm choose, learn and answer.
+    plan.complete()
 
 
 @dataclass(slots=True, kw_only=True)
-class _LabelPlan:
-    """Makes each part of a run once; what stands in the run folder is taken up."""
+class _LabelPlan(ExamplePlan["Case", LabelSpec]):
+    """The arms of a task with labels."""
 
-    run: RunFolder
     job: LabelJob
-    settings: CompareSettings
-    progress: Progress
-    tell: Callable[[str], None]
 
     def spec(self, name: str, *, seed: int = 0) -> LabelSpec:
-        """An arm, with what it chose."""
+        """See `ExamplePlan`."""
         if name == "plain":
             return self._chosen(self._bare(name), choose_plain)
         if name == "rag":
-            return self.voters(name)
+            return self._voters(name)
         if name == "tuned":
-            return replace(self._bare(name), embedder="", model=self._model(seed))
-        return self._weighed(self.mixed(name, seed=seed), seed=seed)
+            return self._tuned(name, self.model(seed))
+        spec = self._weighed(self._mixed(name, seed), seed=seed)
+        if not spec.weight:
+            self.tell("on dev cases neighbours add nothing: both is tuned here")
+        return spec
 
-    def voters(self, name: str) -> LabelSpec:
+    def nearest(self) -> LabelSpec | None:
+        """See `ExamplePlan`. Words have no one nearest sentence."""
+        if self.job.is_words:
+            return None
+        return replace(self._voters("nearest_answer"), k=1, sharpness=1.0)
+
+    def naive(self, seed: int) -> LabelSpec:
+        """See `ExamplePlan`: equal weights."""
+        return replace(self._mixed("naive_both", seed), weight=0.5)
+
+    def tune(self, seed: int) -> dict[str, Any]:
+        """See `ExamplePlan`."""
+        return self._trained(self.model(seed), self.train, seed)
+
+    def tuned_on(self, part: tuple[Case, ...]) -> LabelSpec:
+        """See `ExamplePlan`."""
+        name = curve_name(len(part))
+        out = self.run.path / "models" / name
+        self._trained(out, part, self.settings.seed)
+        return self._tuned(name, out)
+
+    def row(
+        self,
+        spec: LabelSpec,
+        case: Case,
+        answer: Answer,
+        *,
+        seed: int,
+        error: str | None,
+    ) -> dict[str, Any]:
+        """See `ExamplePlan`."""
+        return label_row(spec.name, case, answer, seed=seed, error=error)
+
+    def _trained(self, out: Path, part: tuple[Case, ...], seed: int) -> dict[str, Any]:
+        job = replace(self.job, out=str(out), train=part, seed=seed, test=())
+        done = run_in_child(train_label_model, job, progress=self.progress)
+        return {"train_seconds": round(float(done.result["training"]["seconds"]), 1)}
+
+    def _voters(self, name: str) -> LabelSpec:
         """Labelled cases that vote as rag's do."""
-        spec = replace(self._bare("rag"), memory=self._memory)
+        spec = replace(self._bare("rag"), memory=self.memory)
         return replace(self._chosen(spec, choose_votes), name=name)
 
-    def mixed(self, name: str, *, seed: int) -> LabelSpec:
+    def _mixed(self, name: str, seed: int) -> LabelSpec:
         """The tuned encoder beside those votes."""
-        return replace(self.voters(name), model=self._model(seed))
+        return replace(self._voters(name), model=str(self.model(seed)))
 
-    @property
-    def wanted(self) -> list[str]:
-        """Arms that need training."""
-        return [name for name in ("tuned", "both") if name in self.settings.arms]
-
-    def answer_untrained(self) -> None:
-        """plain, rag, and the label of the nearest case."""
-        for name in ("plain", "rag"):
-            if name in self.settings.arms:
-                self.answer(self.spec(name), self.settings.seed)
-        if "nearest_answer" in self.settings.diagnostics and not self.job.is_words:
-            nearest = replace(self.voters("nearest_answer"), k=1, sharpness=1.0)
-            self.answer(nearest, self.settings.seed)
-
-    def train_and_answer(self) -> None:
-        """tuned, both, and both with equal weights that nobody chose."""
-        for number in range(self.settings.training_seeds):
-            seed = self.settings.seed + number
-            self.train(seed)
-            for name in self.wanted:
-                spec = self.spec(name, seed=seed)
-                if name == "both" and not spec.weight:
-                    self.tell("on dev cases neighbours add nothing: both is tuned here")
-                self.answer(spec, seed)
-            if "both" in self.wanted and "naive_both" in self.settings.diagnostics:
-                naive = replace(self.mixed("naive_both", seed=seed), weight=0.5)
-                self.answer(naive, seed)
-
-    def follow_curve(self) -> None:
-        """Tuned on nested parts of its cases, and the forecast."""
-        for part in nested_parts(self.job.train, seed=self.settings.seed):
-            self.answer(self.trained_on(part), self.settings.seed)
-        write_curve(
-            self.run,
-            measure=self.run.made_of["measure"],
-            cases=len(self.job.train),
-            seed=self.settings.seed,
-        )
-
-    def train(self, seed: int) -> None:
-        """Train the encoder, unless its folder stands."""
-        out = self._model(seed)
-        done = run_in_child(
-            train_label_model,
-            replace(self.job, out=out, seed=seed, test=()),
-            progress=self.progress,
-        )
-        training = done.result["training"]
-        for name in ("tuned", "both"):
-            self.run.add_resources(
-                name, train_seconds=round(float(training["seconds"]), 1)
-            )
-
-    def trained_on(self, part: tuple[Case, ...]) -> LabelSpec:
-        """The encoder of a part of the cases, trained unless its folder stands."""
-        name = curve_name(len(part))
-        out = str(self.run.path / "models" / name)
-        job = replace(self.job, out=out, train=part, test=())
-        run_in_child(train_label_model, job, progress=self.progress)
-        return replace(self._bare(name), embedder="", model=out)
-
-    def answer(self, spec: LabelSpec, seed: int) -> None:
-        """Bring the rows of one system to completion."""
-        write_json(self.run.path / "systems" / f"{spec.name}.json", asdict(spec))
-
-        def row(case: Case, answer: Answer, error: str | None) -> dict[str, Any]:
-            return label_row(spec.name, case, answer, seed=seed, error=error)
-
-        write_rows(
-            self.run,
-            spec,
-            self.job.test,
-            make=row,
-            seed=seed,
-            progress=self.progress,
-        )
-
-    @property
-    def _memory(self) -> str:
-        return str(self.run.path / "cases" / "train.jsonl")
-
-    def _model(self, seed: int) -> str:
-        return str(self.run.path / "models" / f"tuned-{seed}")
+    def _tuned(self, name: str, folder: Path) -> LabelSpec:
+        return replace(self._bare(name), embedder="", model=str(folder))
 
     def _bare(self, name: str) -> LabelSpec:
         job = self.job
         return LabelSpec(name=name, task=job.task, labels=job.labels, embedder=job.base)
 
     def _chosen(self, spec: LabelSpec, choose: Callable[..., Any]) -> LabelSpec:
-        """The spec with what did best, which is chosen once."""
-        job = ChoiceJob(spec=spec, dev=self.job.dev)
-        return self._taken_up(spec, spec.name, lambda: (choose, job))
+        return self._set(spec, spec.name, choose, self._choice(spec))
 
     def _weighed(self, spec: LabelSpec, *, seed: int) -> LabelSpec:
         if self.job.dev:
-            job = ChoiceJob(spec=spec, dev=self.job.dev)
-            return self._taken_up(
-                spec, f"{spec.name}-{seed}", lambda: (choose_weight, job)
-            )
+            key = f"{spec.name}-{seed}"
+            return self._set(spec, key, choose_weight, self._choice(spec))
         folder = checkpoint_folder(self.run.path / "models" / "folds")
         across = CrossJob(job=self.job, spec=spec, folder=str(folder))
         # One weight for all seeds: trainings that are thrown away are dear.
-        return self._taken_up(spec, spec.name, lambda: (choose_weight_across, across))
+        return self._set(spec, spec.name, choose_weight_across, across)
 
-    def _taken_up(
-        self, spec: LabelSpec, key: str, asked: Callable[[], tuple[Any, object]]
+    def _choice(self, spec: LabelSpec) -> ChoiceJob:
+        return ChoiceJob(spec=spec, dev=self.job.dev)
+
+    def _set(
+        self, spec: LabelSpec, key: str, work: Callable[..., Any], job: object
     ) -> LabelSpec:
-        path = self.run.path / "choices.json"
-        known: dict[str, Any] = read_json(path) if path.exists() else {}
-        if key not in known:
-            work, job = asked()
-            known[key] = run_in_child(work, job, progress=self.progress).result
-            write_json(path, known)
-        return replace(spec, **known[key]["set"])
+        """The spec with what did best on dev cases."""
+        chosen = chosen_once(self.run, key, work, job, progress=self.progress)
+        return replace(spec, **chosen)
 
 
 def label_row(
@@ -297,15 +245,7 @@ def label_row(
         "answers": [wanted],
         "prediction": answer.text,
         "scores": {measure: right, "confidence": answer.confidence or 0.0},
-        "hits": [
-            {
-                "document": hit.passage.document,
-                "start": hit.passage.start,
-                "end": hit.passage.end,
-                "score": round(hit.score, 6),
-            }
-            for hit in answer.hits
-        ],
+        "hits": hit_places(answer),
         "error": error,
     }
 
@@ -391,7 +331,6 @@ def _made_of(
             "test": len(job.test),
             "labels": list(job.labels),
         },
-        **settings.registered,
         "findings": list(job.record["data"]["findings"]),
         "accepted": sorted(accepted),
         "embedder": embedder,

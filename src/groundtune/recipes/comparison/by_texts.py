@@ -19,14 +19,10 @@ from groundtune.config.writing import WRITING, within_budget
 from groundtune.core.errors import ConfigError
 from groundtune.core.fingerprint import fingerprint
 from groundtune.recipes.child import run_in_child
-from groundtune.recipes.comparison.answering import write_rows
-from groundtune.recipes.comparison.curve import (
-    curve_name,
-    nested_parts,
-    write_curve,
-)
+from groundtune.recipes.comparison.choices import chosen_once
+from groundtune.recipes.comparison.curve import curve_name
 from groundtune.recipes.comparison.elsewhere import made_with
-from groundtune.recipes.comparison.notice import after_untrained
+from groundtune.recipes.comparison.example_plan import ExamplePlan
 from groundtune.recipes.comparison.prepare import versions
 from groundtune.recipes.comparison.text_cases import (
     freeze,
@@ -44,7 +40,7 @@ from groundtune.recipes.text_baselines import usual_words
 from groundtune.recipes.text_sides import few
 from groundtune.recipes.writing import TextJob, train_text_model
 from groundtune.recipes.written_measures import PRIMARY, measures_of
-from groundtune.store.files import read_json, write_json
+from groundtune.store.files import read_json
 from groundtune.store.models import MANIFEST
 from groundtune.store.run import RunFolder
 from groundtune.systems.text_arm import ALWAYS, NEVER, TextSpec
@@ -134,150 +130,113 @@ def compare_texts(
     plan = _TextPlan(
         run=run,
         job=job,
+        train=sides.train,
         test=sides.test,
         embedder=embedder,
         longest_answer=longest_answer(job),
         settings=settings,
         progress=progress,
+        tell=tell,
     )
 
-    # 2) What needs no training, each arm set on dev cases. 3) Train, once a seed.
-    plan.answer_untrained()
-    for line in after_untrained(run, measure=run.made_of["measure"]):
-        tell(line)
-    if plan.wanted:
-        plan.train_and_answer()
-    # 4) What more cases would bring, from what fewer bring.
-    if settings.learning_curve and "tuned" in plan.wanted:
-        plan.follow_curve()
+    # 2) Let every arm choose, learn and answer.
+    plan.complete()
 
 
 @dataclass(slots=True, kw_only=True)
-class _TextPlan:
-    """Makes each part of a run once; what stands in the run folder is taken up."""
+class _TextPlan(ExamplePlan["TextCase", TextSpec]):
+    """The arms of a task that writes."""
 
-    run: RunFolder
     job: TextJob
-    test: tuple[TextCase, ...]
     embedder: str
     longest_answer: int
     """Tokens of the longest answer that is taught: no arm may write more."""
-    settings: CompareSettings
-    progress: Progress
 
     def spec(self, name: str, *, seed: int = 0) -> TextSpec:
-        """An arm, with what it chose."""
+        """See `ExamplePlan`."""
         if name == "plain":
-            return self._chosen(self.bare(name), self._ways_to_ask())
+            return self._chosen(self._bare(name), self._ways_to_ask())
         if name == "rag":
             return self._chosen(self._asked_well(name), WAYS_TO_USE)
         if name == "tuned":
-            return self.tuned(name, seed, is_searching=False)
+            return self._tuned(name, self.model(seed))
         ways = {"tuned alone": {"shown": 0}, "1 solved case shown": {"shown": 1}}
-        spec = self.tuned(name, seed, is_searching=True)
+        spec = self._tuned(name, self.model(seed), is_searching=True)
         return self._chosen(spec, ways, key=f"{name}-{seed}", choose=choose_threshold)
 
-    def bare(
+    def nearest(self) -> TextSpec | None:
+        """See `ExamplePlan`."""
+        return self._bare("nearest_answer", threshold=ALWAYS, is_searching=True)
+
+    def naive(self, seed: int) -> TextSpec:
+        """See `ExamplePlan`: solved cases before a model that never learned to read."""
+        spec = self._tuned("naive_both", self.model(seed), is_searching=True)
+        return replace(spec, shown=1)
+
+    def tune(self, seed: int) -> dict[str, Any]:
+        """See `ExamplePlan`."""
+        return self._trained(self.model(seed), self.train, seed)
+
+    def tuned_on(self, part: tuple[TextCase, ...]) -> TextSpec:
+        """See `ExamplePlan`."""
+        name = curve_name(len(part))
+        out = self.run.path / "models" / name
+        self._trained(out, part, self.settings.seed)
+        return self._tuned(name, out)
+
+    def row(
+        self,
+        spec: TextSpec,
+        case: TextCase,
+        answer: Answer,
+        *,
+        seed: int,
+        error: str | None,
+    ) -> dict[str, Any]:
+        """See `ExamplePlan`."""
+        return text_row(spec, case, answer, seed=seed, error=error)
+
+    def _bare(
         self, name: str, *, is_searching: bool = False, threshold: float = NEVER
     ) -> TextSpec:
         """The model as published, asked as a tuned one is."""
-        memory = str(self.run.path / "cases" / "train.jsonl") if is_searching else ""
         return TextSpec(
             name=name,
             task=self.job.task,
             instruction=self.job.instruction,
             max_tokens=self.longest_answer,
             model=self.job.base,
-            memory=memory,
+            memory=self.memory if is_searching else "",
             embedder=self.embedder if is_searching else "",
             threshold=threshold,
         )
 
-    def tuned(self, name: str, seed: int, *, is_searching: bool) -> TextSpec:
-        """The fine-tuned model, asked as it was taught."""
-        folder = self._model(seed)
+    def _tuned(
+        self, name: str, folder: Path, *, is_searching: bool = False
+    ) -> TextSpec:
+        """A fine-tuned model, asked as it was taught."""
         asked = read_json(folder / MANIFEST)["template"]
         return replace(
-            self.bare(name, is_searching=is_searching),
+            self._bare(name, is_searching=is_searching),
             model=str(folder),
             instruction=str(asked["instruction"]),
         )
 
-    @property
-    def wanted(self) -> list[str]:
-        """Arms that need training."""
-        return [name for name in ("tuned", "both") if name in self.settings.arms]
-
-    def answer_untrained(self) -> None:
-        """plain, rag, and the nearest answer."""
-        for name in ("plain", "rag"):
-            if name in self.settings.arms:
-                self.answer(self.spec(name), self.settings.seed)
-        if "nearest_answer" in self.settings.diagnostics:
-            nearest = self.bare("nearest_answer", threshold=ALWAYS, is_searching=True)
-            self.answer(nearest, self.settings.seed)
-
-    def train_and_answer(self) -> None:
-        """tuned, both, and tuned with solved cases before it that it never learned."""
-        for number in range(self.settings.training_seeds):
-            seed = self.settings.seed + number
-            self.train(seed)
-            for name in self.wanted:
-                self.answer(self.spec(name, seed=seed), seed)
-            if "both" in self.wanted and "naive_both" in self.settings.diagnostics:
-                naive = self.tuned("naive_both", seed, is_searching=True)
-                self.answer(replace(naive, shown=1), seed)
-
-    def follow_curve(self) -> None:
-        """Tuned on nested parts of its cases, and the forecast."""
-        for part in nested_parts(self.job.train, seed=self.settings.seed):
-            self.answer(self.trained_on(part), self.settings.seed)
-        write_curve(
-            self.run,
-            measure=PRIMARY[self.job.task],
-            cases=len(self.job.train),
-            seed=self.settings.seed,
-        )
-
-    def train(self, seed: int) -> None:
-        """Train the generator, unless its folder stands."""
-        out = self._model(seed)
-        job = replace(self.job, out=str(out), seed=seed)
+    def _trained(
+        self, out: Path, part: tuple[TextCase, ...], seed: int
+    ) -> dict[str, Any]:
+        job = replace(self.job, out=str(out), train=part, seed=seed)
         record = run_in_child(train_text_model, job, progress=self.progress).result
-        for name in ("tuned", "both"):
-            self.run.add_resources(
-                name,
-                train_seconds=round(float(record["training"]["seconds"]), 1),
-                train_tokens=record["training"]["tokens"],
-            )
-
-    def trained_on(self, part: tuple[TextCase, ...]) -> TextSpec:
-        """The generator of a part of the cases, trained unless its folder stands."""
-        name = curve_name(len(part))
-        out = self.run.path / "models" / name
-        job = replace(self.job, out=str(out), train=part)
-        run_in_child(train_text_model, job, progress=self.progress)
-        return replace(self.bare(name), model=str(out))
-
-    def answer(self, spec: TextSpec, seed: int) -> None:
-        """Bring the rows of one system to completion."""
-        write_json(self.run.path / "systems" / f"{spec.name}.json", asdict(spec))
-
-        def row(case: TextCase, answer: Answer, error: str | None) -> dict[str, Any]:
-            return text_row(spec, case, answer, seed=seed, error=error)
-
-        write_rows(
-            self.run, spec, self.test, make=row, seed=seed, progress=self.progress
-        )
-
-    def _model(self, seed: int) -> Path:
-        return self.run.path / "models" / f"tuned-{seed}"
+        return {
+            "train_seconds": round(float(record["training"]["seconds"]), 1),
+            "train_tokens": record["training"]["tokens"],
+        }
 
     def _asked_well(self, name: str) -> TextSpec:
         """With plain's instruction; solved cases are rag's own."""
-        plain = self._chosen(self.bare("plain"), self._ways_to_ask())
+        plain = self._chosen(self._bare("plain"), self._ways_to_ask())
         return replace(
-            self.bare(name, is_searching=True), instruction=plain.instruction
+            self._bare(name, is_searching=True), instruction=plain.instruction
         )
 
     def _ways_to_ask(self) -> dict[str, dict[str, Any]]:
@@ -305,18 +264,14 @@ class _TextPlan:
         key: str = "",
         choose: Callable[..., Any] = choose_way,
     ) -> TextSpec:
-        """The spec with what did best on dev cases, which is chosen once."""
-        key = key or spec.name
-        path = self.run.path / "choices.json"
-        known: dict[str, Any] = read_json(path) if path.exists() else {}
+        """The spec with what did best on dev cases."""
         dev = few(self.job.dev, limit=_CHOOSING_CASES, seed=self.settings.seed)
         if not dev:
             return replace(spec, **next(iter(ways.values())))
-        if key not in known:
-            job = TextChoiceJob(spec=spec, ways=ways, dev=dev)
-            known[key] = run_in_child(choose, job, progress=self.progress).result
-            write_json(path, known)
-        chosen = known[key]["set"]
+        job = TextChoiceJob(spec=spec, ways=ways, dev=dev)
+        chosen = chosen_once(
+            self.run, key or spec.name, choose, job, progress=self.progress
+        )
         if "shots" in chosen:
             chosen = {**chosen, "shots": tuple(map(tuple, chosen["shots"]))}
         return replace(spec, **chosen)
@@ -351,7 +306,6 @@ def _made_of(
             "limit": settings.limit,
             "training": asdict(job.settings),
         },
-        **settings.registered,
         "instruction": job.instruction,
         "prompt_version": TEXT_PROMPT_VERSION,
         "cases": {

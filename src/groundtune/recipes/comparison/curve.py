@@ -6,13 +6,13 @@ among the rows like any other; arms they are not.
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from groundtune.core.values import ARMS, EntityCase, LabelCase
+from groundtune.data.stratify import in_hashed_order
 from groundtune.measure.corpus import with_corpus_scores
 from groundtune.measure.learning_curve import CurvePoint, forecast
 from groundtune.measure.rows import Row
@@ -22,6 +22,7 @@ from groundtune.store.files import write_json
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from groundtune.data.stratify import Named
     from groundtune.store.run import RunFolder
 
 CURVE = "learning_curve.json"
@@ -32,7 +33,7 @@ _FARTHER = (2, 4, 10)
 """Times the data at which the curve is drawn on."""
 _FEWEST = 8
 
-_Case = TypeVar("_Case")
+_Case = TypeVar("_Case", bound="Named")
 
 
 def curve_name(cases: int) -> str:
@@ -47,22 +48,21 @@ def nested_parts(cases: Sequence[_Case], *, seed: int) -> list[tuple[_Case, ...]
     """
     ranks: Counter[str] = Counter()
     totals = Counter(_label(case) for case in cases)
-    order: list[tuple[float, str, int]] = []
-    hashed = sorted(range(len(cases)), key=lambda place: _rank(cases[place], seed))
-    for place in hashed:
-        label = _label(cases[place])
+    order: list[tuple[float, str, str]] = []
+    for case in in_hashed_order(cases, seed=seed):
+        label = _label(case)
         # How far down its own label a case stands: prefixes keep the shares.
-        order.append(((ranks[label] + 0.5) / totals[label], label, place))
+        order.append(((ranks[label] + 0.5) / totals[label], label, case.id))
         ranks[label] += 1
-    order.sort()
+    names = [name for _, _, name in sorted(order)]
     sizes = [round(share * len(cases)) for share in PARTS]
     fewest = max(_FEWEST, len(totals))
-    return [
+    parts: list[tuple[_Case, ...]] = []
+    for size in (one for one in sizes if one >= fewest):
+        drawn = set(names[:size])
         # In the order of the file, as all the cases are.
-        tuple(cases[place] for place in sorted(place for _, _, place in order[:size]))
-        for size in sizes
-        if size >= fewest
-    ]
+        parts.append(tuple(case for case in cases if case.id in drawn))
+    return parts
 
 
 def write_curve(run: RunFolder, *, measure: str, cases: int, seed: int) -> None:
@@ -156,8 +156,3 @@ def _label(case: object) -> str:
     if isinstance(case, EntityCase):
         return str(any(tag != "O" for tag in case.tags))
     return ""
-
-
-def _rank(case: Any, seed: int) -> str:  # noqa: ANN401 (any case has an id)
-    name = f"{seed}\0{case.id}".encode("utf-8", "surrogatepass")
-    return hashlib.blake2b(name, digest_size=16).hexdigest()

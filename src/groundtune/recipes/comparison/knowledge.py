@@ -25,6 +25,7 @@ from groundtune.retrieve.index import KnowledgeBase
 from groundtune.retrieve.search import HybridRetriever
 from groundtune.retrieve.settings import SETTINGS, read_settings
 from groundtune.store.files import write_json
+from groundtune.systems.memory import nearest_answers
 from groundtune.tune.examples import Evidence
 
 if TYPE_CHECKING:
@@ -192,13 +193,13 @@ def _nearest_answers(
     known = [case for case in train if case.answers]
     if not known or not test:
         return {}
-    train_N_D = embedder.encode([case.question for case in known])
-    test_M_D = embedder.encode([case.question for case in test])
-    best_M = (test_M_D @ train_N_D.T).argmax(axis=1)
-    return {
-        case.id: known[int(best)].answers[0]
-        for case, best in zip(test, best_M, strict=True)
-    }
+    copied = nearest_answers(
+        [case.question for case in test],
+        known=[case.question for case in known],
+        answers=[case.answers[0] for case in known],
+        embedder=embedder,
+    )
+    return {case.id: answer for case, answer in zip(test, copied, strict=True)}
 
 
 def read_evidence(raw: dict[str, Any]) -> Evidence:

@@ -6,7 +6,6 @@ Make each with `--arms` of the one arm that is wanted, then compare the two.
 
 from __future__ import annotations
 
-from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -84,8 +83,7 @@ def compare_runs(
     names = _names(systems)
     rows: dict[str, list[Row]] = {}
     timings: dict[str, list[dict[str, object]]] = {}
-    measures: set[str] = set()
-    protocol = ProtocolSettings()
+    measure, protocol = PRIMARY, ProtocolSettings()
     for name, one in zip(names, systems, strict=True):
         run = RunFolder.open(one.run)
         about = run.made_of
@@ -95,7 +93,7 @@ def compare_runs(
                 fix=f"name two runs of {task}",
                 where="--arms",
             )
-        measures.add(str(about.get("measure", PRIMARY)))
+        measure = str(about.get("measure", PRIMARY))
         rows[name] = [
             Row.from_json(raw, where=f"{run.rows_path}:{number}")
             for number, raw in enumerate(run.rows(), start=1)
@@ -109,12 +107,10 @@ def compare_runs(
                 where=str(one.run),
             )
         timings[name] = [t for t in run.timings() if t["system"] == one.system]
-        if raw_protocol := about.get("protocol"):
-            wanted = {field.name for field in fields(ProtocolSettings)}
-            kept = {k: v for k, v in raw_protocol.items() if k in wanted}
-            protocol = ProtocolSettings.from_mapping(kept)
+        if known := about.get("protocol"):
+            protocol = ProtocolSettings.from_mapping(known, where=str(one.run))
     pair = compare_pair(
-        rows, task=task, measure=measures.pop(), settings=protocol, timings=timings
+        rows, task=task, measure=measure, settings=protocol, timings=timings
     )
     if out is not None:
         write_json(out / "pair.json", pair.to_json())

@@ -185,7 +185,6 @@ class Plan:
             return
         gold = {case.id: self._found[case.id]["gold"] for case in cases}
         spec = self._spec(name, seed)
-        write_json(self.run.path / "systems" / f"{name}.json", asdict(spec))
 
         def row(case: QaCase, answer: Answer, error: str | None) -> dict[str, Any]:
             right = gold.get(case.id, ())

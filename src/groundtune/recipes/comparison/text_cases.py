@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from groundtune.config.writing import MOST_NEW_TOKENS
 from groundtune.core.errors import DataError
 from groundtune.measure.rouge import rouge
+from groundtune.recipes.comparison.answering import hit_places
 from groundtune.recipes.text_sides import TextFiles, few, sides_of
 from groundtune.recipes.written_measures import measures_of
 from groundtune.store.files import write_atomic
@@ -101,15 +102,7 @@ def text_row(
         "answers": list(case.accepted),
         "prediction": answer.text,
         "scores": scores,
-        "hits": [
-            {
-                "document": hit.passage.document,
-                "start": hit.passage.start,
-                "end": hit.passage.end,
-                "score": round(hit.score, 6),
-            }
-            for hit in answer.hits
-        ],
+        "hits": hit_places(answer),
         "prompt_tokens": answer.usage.prompt_tokens,
         "output_tokens": answer.usage.output_tokens,
         "error": error,
