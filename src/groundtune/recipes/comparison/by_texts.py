@@ -56,8 +56,8 @@ if TYPE_CHECKING:
     from groundtune.recipes.comparison.prepare import ExampleSources
     from groundtune.tune.text_examples import TextCase
 
-_CHOOSING_CASES = 40
-"""Dev cases on which the ways of an arm are compared: each is a text to be written."""
+_THRESHOLD_CASES = 40
+"""Dev cases on which both chooses when to copy; the finer choice needs the more."""
 _SHOTS = 2
 _SHOT_WORDS = 120
 """Fixed examples are texts of at most so many words: they stand in every prompt."""
@@ -265,7 +265,9 @@ class _TextPlan(ExamplePlan["TextCase", TextSpec]):
         choose: Callable[..., Any] = choose_way,
     ) -> TextSpec:
         """The spec with what did best on dev cases."""
-        dev = few(self.job.dev, limit=_CHOOSING_CASES, seed=self.settings.seed)
+        is_fine = choose is choose_threshold
+        limit = _THRESHOLD_CASES if is_fine else self.settings.style_cases
+        dev = few(self.job.dev, limit=limit, seed=self.settings.seed)
         if not dev:
             return replace(spec, **next(iter(ways.values())))
         job = TextChoiceJob(spec=spec, ways=ways, dev=dev)

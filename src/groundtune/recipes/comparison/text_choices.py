@@ -7,13 +7,21 @@ the likeness from which the nearest answer is given as it is.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from groundtune.core.errors import GenerationError
 from groundtune.recipes.written_measures import PRIMARY, measured
-from groundtune.systems.text_arm import ALWAYS, NEVER, TextSpec, TextSystem
+from groundtune.systems.text_arm import (
+    ALWAYS,
+    NEVER,
+    SolvedCases,
+    TextSpec,
+    TextSystem,
+    read_solved,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -48,49 +56,62 @@ def choose_way(job: TextChoiceJob, channel: Channel) -> dict[str, Any]:
     Returns:
         The fields of the spec to set, and `scores`: what each way scored, 0 to 100.
     """
-    scores: dict[str, float] = {}
-    for number, (name, chosen) in enumerate(job.ways.items()):
-        label = f"{job.spec.name}: {name}"
-        system = TextSystem(replace(job.spec, **chosen))
-        texts = _answers(system, job.dev, label=label, channel=channel)
-        scores[name] = _scored(job.spec.task, texts, job.dev)
-        channel.progress(f"{job.spec.name}: choosing", number + 1, len(job.ways))
-    best = max(scores, key=lambda name: scores[name])
+    tried = _tried(job, channel)
+    best = max(tried, key=lambda name: tried[name].score)
+    scores = {name: found.score for name, found in tried.items()}
     return {"set": dict(job.ways[best]), "scores": scores}
 
 
 def choose_threshold(job: TextChoiceJob, channel: Channel) -> dict[str, Any]:
     """The likeness from which the nearest answer beats what the model writes.
 
-    The model writes once to each dev case; thresholds then only choose between the two
-    answers. `ways` are the other ways that the tuned model may use solved cases.
+    Each way that the tuned model may use solved cases writes once to each dev case;
+    with the best of them, thresholds only choose between two answers that stand.
 
     Returns:
         As `choose_way`.
     """
-    found = choose_way(job, channel)
-    spec = replace(job.spec, **found["set"])
-    system = TextSystem(spec)
-    assert system.memory is not None, "both has solved cases"
-    written = _answers(system, job.dev, label=job.spec.name, channel=channel)
+    tried = _tried(job, channel)
+    way = max(tried, key=lambda name: tried[name].score)
+    scores = {name: found.score for name, found in tried.items()}
+    written, best = tried[way]
+    threshold = NEVER
+    spec = job.spec
+    memory = SolvedCases(read_solved(Path(spec.memory)), embedder=spec.embedder)
     near = [
-        hits[0] for hits in system.memory.nearest([c.asked for c in job.dev], count=1)
+        hits[0] for hits in memory.nearest([case.asked for case in job.dev], count=1)
     ]
-    copied = [system.memory.answer_of(hit) for hit in near]
+    copied = [memory.answer_of(hit) for hit in near]
     likeness_N = np.array([hit.score for hit in near])
-    scores = dict(found["scores"])
-    best, threshold = _scored(spec.task, written, job.dev), NEVER
     for quantile in sorted(_QUANTILES, reverse=True):
-        tried = float(np.quantile(likeness_N, quantile))
+        least = float(np.quantile(likeness_N, quantile))
         texts = [
-            one if score >= tried else other
+            one if score >= least else other
             for one, other, score in zip(copied, written, likeness_N, strict=True)
         ]
-        name = f"nearest answer from {tried:.2f}"
+        name = f"nearest answer from {least:.2f}"
         scores[name] = _scored(spec.task, texts, job.dev)
         if scores[name] > best:
-            best, threshold = scores[name], tried
-    return {"set": {**found["set"], "threshold": threshold}, "scores": scores}
+            best, threshold = scores[name], least
+    return {"set": {**job.ways[way], "threshold": threshold}, "scores": scores}
+
+
+class _Tried(NamedTuple):
+    """What one way wrote to the dev cases, and its score."""
+
+    texts: list[str]
+    score: float
+
+
+def _tried(job: TextChoiceJob, channel: Channel) -> dict[str, _Tried]:
+    found: dict[str, _Tried] = {}
+    for number, (name, chosen) in enumerate(job.ways.items()):
+        system = TextSystem(replace(job.spec, **chosen))
+        label = f"{job.spec.name}: {name}"
+        texts = _answers(system, job.dev, label=label, channel=channel)
+        found[name] = _Tried(texts, _scored(job.spec.task, texts, job.dev))
+        channel.progress(f"{job.spec.name}: choosing", number + 1, len(job.ways))
+    return found
 
 
 def _answers(
