@@ -12,7 +12,7 @@ from groundtune.config.compare import CompareSettings
 from groundtune.core.errors import ConfigError, DataError
 from groundtune.core.values import Citation
 from groundtune.data.cases import read_cases
-from groundtune.recipes.compare import compare, within_budget
+from groundtune.recipes.compare import compare
 from groundtune.recipes.comparison.freshness import EditedFact, measure_freshness
 from groundtune.recipes.ingest import DEFAULT_EMBEDDER
 from groundtune.recipes.report import report
@@ -211,18 +211,3 @@ def test_arms_without_training_train_nothing() -> None:
     assert tuned.needs_closed_book
     assert not tuned.needs_context
     assert CompareSettings().of_arms() == CompareSettings()
-
-
-def test_a_budget_bounds_both_trainings_alike() -> None:
-    settings = CompareSettings()
-
-    short = within_budget(settings, 60.0)
-
-    spent = short.closed_book.max_tokens + short.context.max_tokens
-    assert spent <= 60 * 300
-    share = short.context.max_tokens / short.closed_book.max_tokens
-    whole = settings.context.max_tokens / settings.closed_book.max_tokens
-    assert share == pytest.approx(whole, rel=0.01)
-    assert within_budget(settings, 1e6) == settings
-    with pytest.raises(ConfigError, match="too few"):
-        within_budget(settings, 2.0)

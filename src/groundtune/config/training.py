@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from groundtune.core.errors import ConfigError
+
+TOKENS_PER_SECOND = 300
+"""Training speed that a budget of time is turned into tokens by: two CPU cores with
+bf16. The count of tokens, unlike a stop-watch, gives the same weights twice."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +58,32 @@ class TrainSettings:
                 fix=f"use a value {rule}",
                 where=f"train.{field}",
             )
+
+
+def within_budget(settings: TrainSettings, seconds: float | None) -> TrainSettings:
+    """The settings, with no more tokens than can be trained on in that time.
+
+    Raises:
+        ConfigError: That is less than two steps.
+    """
+    if seconds is None:
+        return settings
+    return within_tokens(settings, int(seconds * TOKENS_PER_SECOND))
+
+
+def within_tokens(settings: TrainSettings, tokens: int) -> TrainSettings:
+    """The settings, with no more training tokens.
+
+    Raises:
+        ConfigError: That is less than two steps.
+    """
+    if tokens < 2 * settings.batch_tokens:
+        raise ConfigError(
+            f"{tokens / TOKENS_PER_SECOND:.0f} s are too few to train in",
+            fix="give a longer budget, or compare without tuned and both (--arms)",
+            where="--budget",
+        )
+    return replace(settings, max_tokens=min(settings.max_tokens, tokens))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

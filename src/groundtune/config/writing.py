@@ -7,11 +7,9 @@ reading does: an adapter on every layer, and several epochs. What was measured i
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from groundtune.config.training import TrainSettings
-from groundtune.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,24 +50,3 @@ are left out, for an answer is never cut."""
 
 MOST_LEFT_OUT = 0.01
 """Share of rows: above it, leaving them out is an error."""
-
-TOKENS_PER_SECOND = 350
-"""About how many tokens are trained a second on two cores, for a budget of time."""
-
-
-def within_budget(settings: TrainSettings, seconds: float | None) -> TrainSettings:
-    """The settings, with as many tokens as can be trained on in that time.
-
-    Raises:
-        ConfigError: That is less than two steps.
-    """
-    if seconds is None:
-        return settings
-    tokens = int(seconds * TOKENS_PER_SECOND)
-    if tokens < 2 * settings.batch_tokens:
-        raise ConfigError(
-            f"{seconds:.0f} s are too few to train in",
-            fix="give a longer budget",
-            where="--budget",
-        )
-    return replace(settings, max_tokens=min(settings.max_tokens, tokens))

@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
     from pathlib import Path
 
-    from groundtune.config.training import TrainSettings
     from groundtune.core.protocols import Progress
     from groundtune.measure.comparison import Summary
 
@@ -147,13 +146,17 @@ def compare(  # the command line's options, one for one
                     fix="use --budget, or the settings of the Python function",
                     where="--set",
                 )
-            if budget_seconds is not None:
-                chosen = within_budget(chosen, budget_seconds)
             over = Sources(**files, docs=tuple(docs), kb=kb)
+            if task == fact_check.NAME and budget_seconds is not None:
+                raise ConfigError(
+                    "the judges of claims train in a minute or two, without a budget",
+                    fix="leave out --budget",
+                    where="--budget",
+                )
             measure = (
                 compare_claims
                 if task == fact_check.NAME
-                else partial(compare_documents, task)
+                else partial(compare_documents, task, budget_seconds=budget_seconds)
             )
             measure(
                 out=out,
@@ -206,34 +209,3 @@ def _refuse_documents(task: str, *, docs: Sequence[Path], kb: Path | None) -> No
             fix="leave out --docs and --kb",
             where="compare",
         )
-
-
-TOKENS_PER_SECOND = 300.0
-"""Training speed that a budget is turned into tokens by: two CPU cores with bf16. The
-count of tokens, unlike a stop-watch, gives the same weights twice."""
-
-
-def within_budget(settings: CompareSettings, seconds: float) -> CompareSettings:
-    """Bound the training tokens so that all trainings take about `seconds`.
-
-    Raises:
-        ConfigError: The budget is too small to train anything.
-    """
-    tokens = int(seconds * TOKENS_PER_SECOND / settings.training_seeds)
-    if tokens < 2 * settings.context.batch_tokens:
-        raise ConfigError(
-            f"{seconds:.0f} s are too few to train in",
-            fix="give a longer budget, or leave out tuned and both with --arms",
-            where="--budget",
-        )
-    whole = settings.closed_book.max_tokens + settings.context.max_tokens
-    share = min(1.0, tokens / whole)
-
-    def bounded(part: TrainSettings) -> TrainSettings:
-        return replace(part, max_tokens=max(1, int(part.max_tokens * share)))
-
-    return replace(
-        settings,
-        closed_book=bounded(settings.closed_book),
-        context=bounded(settings.context),
-    )

@@ -11,6 +11,7 @@ import numpy as np
 
 from groundtune.augment.prompt import INSTRUCTION
 from groundtune.config.compare import CompareSettings
+from groundtune.config.training import within_budget
 from groundtune.core.errors import ConfigError
 from groundtune.core.protocols import silent
 from groundtune.data.cases import read_cases, write_cases
@@ -19,7 +20,6 @@ from groundtune.measure.answers import PRIMARY
 from groundtune.measure.statistics import mean_interval
 from groundtune.recipes.ask import DEFAULT_GENERATOR
 from groundtune.recipes.child import run_in_child
-from groundtune.recipes.compare import within_budget
 from groundtune.recipes.comparison.adapters import AdapterJob, train_adapter
 from groundtune.recipes.comparison.answering import AnswerJob, answer_cases, make_row
 from groundtune.recipes.comparison.knowledge import (
@@ -125,7 +125,11 @@ def tune(
     check_place(out)
     chosen = replace(settings or CompareSettings(), seed=seed)
     if budget_seconds is not None:
-        chosen = within_budget(chosen, budget_seconds)
+        chosen = replace(
+            chosen,
+            closed_book=within_budget(chosen.closed_book, budget_seconds),
+            context=within_budget(chosen.context, budget_seconds),
+        )
     generator = open_model(base, kind="generator", progress=progress)
     sides = _sides(train, dev, test, seed=seed)
     with write_lock(out.with_name(f".{out.name}.lock")):

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from groundtune.config.changes import changed
-from groundtune.config.writing import WRITING, within_budget
+from groundtune.config.training import within_budget
+from groundtune.config.writing import WRITING
 from groundtune.core.errors import ConfigError
 from groundtune.core.protocols import silent
 from groundtune.recipes.ask import DEFAULT_GENERATOR

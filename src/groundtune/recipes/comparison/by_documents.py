@@ -8,10 +8,11 @@ it stands there.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from groundtune.core.errors import DataError
 from groundtune.measure.answers import PRIMARY
+from groundtune.recipes.comparison.budget import spend, spent_on
 from groundtune.recipes.comparison.elsewhere import made_with, without_training
 from groundtune.recipes.comparison.notice import (
     after_retrieval,
@@ -19,12 +20,12 @@ from groundtune.recipes.comparison.notice import (
     before_training,
 )
 from groundtune.recipes.comparison.plan import Plan
-from groundtune.recipes.comparison.prepare import describe, prepare, write_split
+from groundtune.recipes.comparison.prepare import SEEN, describe, prepare, write_split
 from groundtune.recipes.ingest import ingest
 from groundtune.store.run import RunFolder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from pathlib import Path
 
     from groundtune.config.compare import CompareSettings
@@ -40,6 +41,7 @@ def compare_documents(
     model: str,
     embedder: str,
     settings: CompareSettings,
+    budget_seconds: float | None,
     progress: Progress,
     tell: Callable[[str], None],
 ) -> None:
@@ -52,6 +54,7 @@ def compare_documents(
         model: Generator of which plain and rag are measured.
         embedder: For documents that are indexed here.
         settings: Arms, sizes, seeds.
+        budget_seconds: About how long all trainings may take.
         progress: Told how far each step is.
         tell: Told what is worth knowing before time is spent.
 
@@ -65,6 +68,9 @@ def compare_documents(
     generator = made_with(model, kind="generator", progress=progress)
     embedding = made_with(embedder, kind="embedder", progress=progress)
     prepared = prepare(sources, chosen, task=task)
+    if budget_seconds is not None:
+        chosen = spend(chosen, budget_seconds, is_seen=prepared.regime == SEEN)
+        tell(spent_on(chosen))
     made_of = describe(
         prepared, sources, chosen, generator=generator, embedder=embedding, task=task
     )
@@ -74,27 +80,14 @@ def compare_documents(
     write_split(prepared.splits, out / "cases")
 
     # 2) Index the documents and search for every case, once for all arms.
-    kb_path = sources.kb or out / "kb"
-    if sources.kb is None:
-        began = time.perf_counter()
-        indexed = ingest(
-            sources.docs,
-            kb=kb_path,
-            model=embedder,
-            progress=progress,
-            exclude=sources.case_files,
-        )
-        _refuse_unread(indexed.failed)
-        if indexed.added:
-            seconds = round(time.perf_counter() - began, 1)
-            run.add_resources("retrieval", index_seconds=seconds)
+    kb = sources.kb or _indexed(run, sources, embedder, progress)
 
     # 3) Base first: what the published weights do, told in the way they like best.
     plan = Plan(
         run=run,
         settings=chosen,
         splits=prepared.splits,
-        kb=kb_path,
+        kb=kb,
         model=model,
         embedder=embedder,
     )
@@ -116,10 +109,30 @@ def compare_documents(
     plan.probe(progress)
 
 
-def _refuse_unread(failed: Sequence[Any]) -> None:
-    if failed:
-        name, reason = failed[0]
+def _indexed(
+    run: RunFolder, sources: Sources, embedder: str, progress: Progress
+) -> Path:
+    """The knowledge base of the documents, in the run folder.
+
+    Raises:
+        DataError: A document cannot be read, and arms would be asked about it.
+    """
+    began = time.perf_counter()
+    kb = run.path / "kb"
+    indexed = ingest(
+        sources.docs,
+        kb=kb,
+        model=embedder,
+        progress=progress,
+        exclude=sources.case_files,
+    )
+    if indexed.failed:
+        name, reason = indexed.failed[0]
         raise DataError(
-            f"{len(failed)} document(s) cannot be read; {name}: {reason}",
+            f"{len(indexed.failed)} document(s) cannot be read; {name}: {reason}",
             fix="mend them, or take them out of --docs",
         )
+    if indexed.added:
+        seconds = round(time.perf_counter() - began, 1)
+        run.add_resources("retrieval", index_seconds=seconds)
+    return kb

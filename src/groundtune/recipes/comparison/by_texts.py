@@ -15,7 +15,8 @@ from groundtune.augment.summaries import plain_prompts
 from groundtune.augment.texts import TEXT_PROMPT_VERSION
 from groundtune.config.changes import changed
 from groundtune.config.endpoint import is_remote
-from groundtune.config.writing import WRITING, within_budget
+from groundtune.config.training import within_budget
+from groundtune.config.writing import WRITING
 from groundtune.core.errors import ConfigError
 from groundtune.core.fingerprint import fingerprint
 from groundtune.recipes.child import run_in_child

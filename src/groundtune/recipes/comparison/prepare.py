@@ -104,6 +104,10 @@ def check_cases(
         )
 
 
+SEEN, UNSEEN = "seen facts, new wording", "unseen documents"
+"""Regimes of a comparison over documents."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
     """Frozen cases and what was found in them."""
@@ -111,7 +115,7 @@ class Prepared:
     splits: Splits
     findings: tuple[Finding, ...]
     regime: str
-    """Whether test cases ask about documents that training cases ask about too."""
+    """`SEEN` or `UNSEEN`: whether training asks about the documents of test cases."""
 
 
 def prepare(
@@ -140,7 +144,7 @@ def prepare(
     shared = {case.source or case.group for case in train} & {
         case.source or case.group for case in splits.test
     } - {""}
-    regime = "seen facts, new wording" if shared else "unseen documents"
+    regime = SEEN if shared else UNSEEN
     return Prepared(splits=splits, findings=tuple(findings), regime=regime)
 
 
