@@ -27,6 +27,7 @@ from groundtune.recipes.report import (
 )
 from groundtune.recipes.report_page.diagnostics import meanings
 from groundtune.recipes.report_page.examples import disagreements, readable
+from groundtune.recipes.report_page.vocabulary import words_of
 from groundtune.recipes.report_page.words import first_screen
 
 if TYPE_CHECKING:
@@ -654,12 +655,28 @@ def test_a_label_task_is_told_in_its_own_words(tmp_path: Path) -> None:
     assert "your labelled examples" in text
     assert "By kind of case" in text
     assert "complaint" in text
-    assert "Looks at no labelled cases." in text
+    assert "Looks nothing up." in text
     assert "It came. (praise)" in text
     for word in ("question", "passage", "document"):
         first = first_screen(summary, measure="macro F1")
-        said = " ".join((first.meaning, *first.sure, *first.cost))
+        said = " ".join((first.meaning, *first.sure, *first.cost, *first.again))
         assert word not in said
+    for arm in summary.arms.values():
+        assert "grounded" not in arm.measures, "labels are no statements on documents"
+        assert "abstained" not in arm.measures
+
+
+@pytest.mark.parametrize("task", ["translation", "support", "summarization"])
+def test_tasks_that_write_look_up_no_documents(tmp_path: Path, task: str) -> None:
+    run = label_run(tmp_path / "run")
+    about = json.loads((run / "run.json").read_text(encoding="utf-8"))
+    (run / "run.json").write_text(json.dumps({**about, "task": task}))
+    words = words_of(task)
+
+    text = _Page(write_html(run, report(run)).read_text(encoding="utf-8")).text
+
+    assert words.arms["rag"] in text
+    assert "your documents" not in text
 
 
 def test_page_is_the_same_bytes_when_built_twice(tmp_path: Path) -> None:

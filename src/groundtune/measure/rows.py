@@ -83,6 +83,8 @@ class Row:
     scores: Mapping[str, float]
     abstained: bool = False
     citations: tuple[Place, ...] = ()
+    may_cite: bool = True
+    """False where answers are no statements about documents: labels, translations."""
     hits: tuple[Place, ...] = ()
     hit: bool | None = None
     """Whether the right passage was among the hits; None where nothing was sought."""
@@ -118,6 +120,7 @@ class Row:
                 scores=scores,
                 abstained=bool(raw.get("abstained", False)),
                 citations=_places(raw.get("citations")),
+                may_cite="citations" in raw,
                 hits=_places(raw.get("hits")),
                 hit=None if raw.get("hit") is None else bool(raw["hit"]),
                 rank=None if raw.get("rank") is None else int(raw["rank"]),

@@ -183,7 +183,8 @@ def _measures(rows: Sequence[Row]) -> dict[str, Callable[[Row], float | None]]:
     found: dict[str, Callable[[Row], float | None]] = {
         name: _score(name) for name in names
     }
-    if any(row.hits for row in rows):
+    may_cite = any(row.may_cite for row in rows)
+    if may_cite and any(row.hits for row in rows):
         found |= {
             "citation_precision": citation_precision,
             "citation_recall": citation_recall,
@@ -195,7 +196,8 @@ def _measures(rows: Sequence[Row]) -> dict[str, Callable[[Row], float | None]]:
         found["reciprocal_rank"] = lambda row: (
             None if row.hit is None else reciprocal_rank(row.rank)
         )
-    found["abstained"] = lambda row: float(row.abstained)
+    if may_cite:
+        found["abstained"] = lambda row: float(row.abstained)
     if not all(row.answerable for row in rows):
         found["refusal_precision"] = lambda row: (
             float(not row.answerable) if row.abstained else None

@@ -34,6 +34,7 @@ from groundtune.recipes.report_page import (
     words,
 )
 from groundtune.recipes.report_page.drawing import NARROW, WIDE
+from groundtune.recipes.report_page.vocabulary import words_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -107,9 +108,7 @@ def page_html(
         figures=Markup(_json(rule_data(summary, label=measure))),  # noqa: S704
         plots={name: Markup(svg) for name, svg in drawn.items()},  # noqa: S704
         first=words.first_screen(summary, measure=measure),
-        arm_words=words.arm_words(summary.task),
-        case_word=words.case_word(summary.task),
-        is_label_task=summary.task in words.LABEL_TASKS,
+        task=words_of(summary.task),
         costs=_cost_rows(summary),
         break_evens=_break_even_rows(summary),
         cost_unit=_unit(summary),

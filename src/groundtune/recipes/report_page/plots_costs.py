@@ -96,6 +96,7 @@ def _against(
 ) -> None:
     """Arms as marks with the interval of their quality, named beside the mark."""
     axes.grid(axis="y")
+    top = max(summary.arms[name].score.high for name in places)
     for name, x in places.items():
         score, colour = summary.arms[name].score, ARM[name]
         axes.plot(
@@ -107,16 +108,22 @@ def _against(
         )
         dot(axes, x, score.value, name=name, size=10)
         is_right = x > 0.75 * right
+        # Two names would lie on each other: that of the lower mark goes below it.
+        is_under = any(
+            abs(places[other] - x) < 0.15 * right
+            and 0 < summary.arms[other].score.value - score.value < 0.08 * top
+            for other in places
+        )
         axes.annotate(
             name,
             (x, score.value),
-            xytext=(-9 if is_right else 9, 6),
+            xytext=(-9 if is_right else 9, -7 if is_under else 6),
             textcoords="offset points",
             ha="right" if is_right else "left",
+            va="top" if is_under else "bottom",
             weight="bold",
             color=colour,
         )
-    top = max(summary.arms[name].score.high for name in places)
     axes.set_xlim(0, right)
     axes.set_ylim(0, min(1.02, max(0.1, 1.15 * top)))
     axes.tick_params(axis="y", labelcolor=MUTED, length=0)

@@ -14,60 +14,14 @@ from groundtune.measure.costs import RETRAINED, TRAINED, costs_of, seconds_of
 from groundtune.measure.flips import told_amount, told_answers
 from groundtune.measure.verdict import too_slow
 from groundtune.recipes.report_page.numbers import milliseconds, p_value, plain_number
+from groundtune.recipes.report_page.vocabulary import words_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from groundtune.measure.comparison import Contrast, Summary
     from groundtune.measure.costs import Costs
     from groundtune.measure.rows import Figure
-
-LABEL_TASKS = ("sentiment", "classification", "ner", "translation")
-"""Tasks whose evidence is labelled examples, not passages of documents."""
-
-_KNOWLEDGE_ARMS = {
-    "plain": "the model as published, without your documents",
-    "rag": "the model as published, with passages found in your documents",
-    "tuned": "a model trained on your cases, answering without the documents",
-    "both": "a model trained to read, with passages found in your documents",
-}
-_LABEL_ARMS = {
-    "plain": "the model as published, which knows the labels by name alone",
-    "rag": "what the most similar of your labelled examples say",
-    "tuned": "a model trained on your labelled examples",
-    "both": "a trained model, weighed with the most similar labelled examples",
-}
-_KNOWLEDGE_DEEDS = {
-    "plain": "Use the model as published: without your documents, without training.",
-    "rag": "Give the model passages found in your documents; do not train it.",
-    "tuned": "Train the model on your cases; it answers without the documents.",
-    "both": "Train the model to read, and give it passages found in your documents.",
-}
-_LABEL_DEEDS = {
-    "plain": "Use the model as published: without your examples, without training.",
-    "rag": "Look up the most similar labelled examples; do not train.",
-    "tuned": "Train the model on your labelled examples.",
-    "both": "Train the model, and let the most similar labelled examples have a say.",
-}
-_TRANSLATION_ARMS = {
-    **_LABEL_ARMS,
-    "plain": "the model as published, asked to translate",
-    "rag": "the translations of the most similar of your sentences",
-    "tuned": "a model trained on your translations",
-    "both": "a trained model, with the most similar of your translations",
-}
-
-_CASES = {
-    "qa": "questions",
-    "dialogue": "conversations",
-    "support": "conversations",
-    "summarization": "texts",
-    "fact_check": "claims",
-    "sentiment": "texts",
-    "classification": "texts",
-    "ner": "sentences",
-    "translation": "sentences",
-}
 
 _MEASURES = {
     "token_f1": "from 0, no word of the answer right, to 1, all right",
@@ -117,9 +71,7 @@ def first_screen(summary: Summary, *, measure: str) -> FirstScreen:
         headline, meaning = "No clear winner yet", _meanwhile(summary)
     else:
         headline = f"Take {verdict.arm}"
-        is_label_task = summary.task in LABEL_TASKS
-        deeds = _LABEL_DEEDS if is_label_task else _KNOWLEDGE_DEEDS
-        meaning = deeds[verdict.arm]
+        meaning = words_of(summary.task).deeds[verdict.arm]
     return FirstScreen(
         headline=headline,
         meaning=meaning,
@@ -127,18 +79,6 @@ def first_screen(summary: Summary, *, measure: str) -> FirstScreen:
         cost=tuple(cost_lines(summary)[:_MOST_COSTS]),
         again=tuple(_again(summary)),
     )
-
-
-def arm_words(task: str) -> Mapping[str, str]:
-    """What each arm is, in words of the task."""
-    if task == "translation":
-        return _TRANSLATION_ARMS
-    return _LABEL_ARMS if task in LABEL_TASKS else _KNOWLEDGE_ARMS
-
-
-def case_word(task: str) -> str:
-    """What cases of a task are, such as `questions`."""
-    return _CASES.get(task, "cases")
 
 
 def measure_words(measure: str) -> str:
@@ -167,11 +107,11 @@ def _turned(contrast: Contrast) -> Figure:
 
 def _basis(summary: Summary) -> str:
     counts = summary.counts
-    text = f"On {counts.cases:,} test {case_word(summary.task)}"
+    words = words_of(summary.task)
+    text = f"On {counts.cases:,} test {words.cases}"
     if counts.groups == counts.cases:
         return text
-    unit = "groups" if summary.task in LABEL_TASKS else "documents"
-    return f"{text} from {counts.groups:,} {unit}"
+    return f"{text} from {counts.groups:,} {words.groups}"
 
 
 def _ranked(summary: Summary) -> list[str]:
@@ -193,9 +133,12 @@ def _sure(summary: Summary, measure: str) -> list[str]:
     first = verdict.arm or ranked[0]
     second = next(name for name in ranked if name != first)
     explained = measure_words(summary.measure)
+    best, other = arms[first].score.value, arms[second].score.value
+    # Two places, unless they would look alike and are not.
+    places = 2 if f"{best:.2f}" != f"{other:.2f}" else 3
     scores = (
-        f"{_basis(summary)}, {first} scored {arms[first].score.value:.2f} and "
-        f"{second}, the best of the others, {arms[second].score.value:.2f} ({measure}"
+        f"{_basis(summary)}, {first} scored {best:.{places}f} and "
+        f"{second}, the best of the others, {other:.{places}f} ({measure}"
         f"{', ' + explained if explained else ''})."
     )
     return [scores, *_gap_lines(summary, first, second), _error_rate(summary)]
@@ -296,7 +239,8 @@ def _again(summary: Summary) -> list[str]:
     found = [flip.text for flip in chosen[:_MOST_FLIPS]]
     if verdict.arm is None:
         found += [f"{n} was left out: {w}." for n, w in verdict.gated.items()]
-        return found or ["When there are more cases, or cases from more documents."]
+        more = f"When there are more {words_of(summary.task).cases}."
+        return found or [more]
     limit = summary.settings.latency_limit_ms
     slow = list(too_slow(summary.arms, summary.settings))
     if limit is not None and slow:
@@ -308,10 +252,8 @@ def _again(summary: Summary) -> list[str]:
         ]
     if not found:
         found = ["Nothing that was measured turns it within sight."]
-    return [
-        *found,
-        "When the documents, the questions or the model change: compare again.",
-    ]
+    changing = words_of(summary.task).changing
+    return [*found, f"When {changing} change, or the model: compare again."]
 
 
 def cost_lines(summary: Summary) -> list[str]:
@@ -362,8 +304,7 @@ def _training(summary: Summary, costs: Costs, names: Sequence[str]) -> list[str]
         took = told_amount(cost.setup, costs)
         seconds = seconds_of(summary.arms[name], "train_seconds")
         time = f", {seconds / 60:,.1f} min of training" if costs.unit == "money" else ""
-        facts = "labels" if summary.task in LABEL_TASKS else "facts"
-        again = f" and again at every update of the {facts}"
+        again = f" and again at every update of the {words_of(summary.task).facts}"
         verb = "costs" if costs.unit == "money" else "takes"
         once = f"once{again}" if name in RETRAINED else "once"
         found.append(f"Making {name} {verb} {took}{time}, {once}.")
