@@ -13,29 +13,34 @@ For translation the solved cases are a translation memory, for support past repl
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from groundtune.augment.texts import TEXT_PROMPT_VERSION, TextPromptBuilder
 from groundtune.core.errors import DataError, GenerationError
+from groundtune.core.protocols import silent
 from groundtune.core.values import Answer, Hit, Message, Timing, Usage
 from groundtune.retrieve.embed import open_named_embedder
 from groundtune.store.files import read_json_lines
 from groundtune.systems.generators import open_generator
 from groundtune.systems.memory import Memory
 from groundtune.systems.neighbours import training_hit
+from groundtune.systems.writer import Writer, WriterSpec
 from groundtune.tune.text_examples import TextCase
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from groundtune.core.protocols import Engine
+    from groundtune.core.protocols import Engine, Progress
 
 ALWAYS = -1.0
 """Threshold that every case is above: the nearest answer is all that is said."""
 NEVER = 2.0
 """Threshold that no cosine reaches."""
+_TOGETHER = 32
+"""Drafts that are written at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,23 +149,13 @@ class TextSystem:
         on_text: Callable[[str], None] | None,
     ) -> Answer:
         assert self._engine is not None, "whoever always copies returned before"
-        shots = [*self.spec.shots]
-        if self.memory is not None and self.spec.shown:
-            # The most similar one last: what stands nearest is heeded most.
-            known = [self.memory.cases[hit.passage.start] for hit in reversed(hits)]
-            shots += [(one.asked, one.target) for one in known]
-        room = self._engine.context_length - self.spec.max_tokens
-        prompt = self._builder.build(with_shots(case.turns, shots)).tokens
-        while len(prompt) > room and shots:
-            # Rather fewer examples than no answer.
-            shots = shots[1:]
-            prompt = self._builder.build(with_shots(case.turns, shots)).tokens
-        if len(prompt) > room:
-            raise GenerationError(
-                f"the prompt has {len(prompt)} tokens, and there is room for {room}",
-                fix="shorten the text, or use a model with a longer context",
-                where=case.id,
-            )
+        turns = _with_what_fits(
+            case,
+            _shots(self.spec, self.memory, hits),
+            size=lambda turns: len(self._builder.build(turns).tokens),
+            room=self._engine.context_length - self.spec.max_tokens,
+        )
+        prompt = self._builder.build(turns).tokens
         made = self._engine.generate(
             prompt, max_tokens=self.spec.max_tokens, on_text=on_text
         )
@@ -178,6 +173,96 @@ class TextSystem:
                 total_ms=retrieve_ms + made.total_ms,
             ),
         )
+
+
+def drafts(
+    spec: TextSpec, cases: Sequence[TextCase], *, progress: Progress = silent
+) -> list[str]:
+    """What an arm writes, to many cases at once: for choosing, where nobody waits.
+
+    Sums are taken in another order than for a single case, so a word may differ from
+    what `TextSystem` answers. A case that does not fit is given an empty text.
+
+    Raises:
+        GroundtuneError: A model or the solved cases cannot be opened.
+    """
+    memory, near = None, [[] for _ in cases]
+    if spec.memory:
+        memory = SolvedCases(read_solved(Path(spec.memory)), embedder=spec.embedder)
+        asked = [case.asked for case in cases]
+        near = memory.nearest(asked, count=max(1, spec.shown))
+    texts = [""] * len(cases)
+    left: list[int] = []
+    for place, hits in enumerate(near):
+        if memory is not None and hits[0].score >= spec.threshold:
+            texts[place] = memory.answer_of(hits[0])
+        else:
+            left.append(place)
+    if not left:
+        return texts
+    writer = Writer(
+        WriterSpec(
+            name=spec.name,
+            model=spec.model,
+            task=spec.task,
+            instruction=spec.instruction,
+            max_tokens=spec.max_tokens,
+            runtime=spec.runtime,
+        )
+    )
+    for start in range(0, len(left), _TOGETHER):
+        progress(spec.name, start, len(left))
+        fitting: dict[int, tuple[Message, ...]] = {}
+        for place in left[start : start + _TOGETHER]:
+            shots = _shots(spec, memory, near[place])
+            with suppress(GenerationError):
+                fitting[place] = _with_what_fits(
+                    cases[place], shots, size=writer.size, room=writer.room
+                )
+        replies = writer.write(list(fitting.values()))
+        for place, reply in zip(fitting, replies, strict=True):
+            texts[place] = reply.text
+    progress(spec.name, len(left), len(left))
+    return texts
+
+
+def _shots(
+    spec: TextSpec, memory: SolvedCases | None, hits: Sequence[Hit]
+) -> list[tuple[str, str]]:
+    """Solved cases to stand before a case: the fixed ones, and those like it."""
+    shots = [*spec.shots]
+    if memory is not None and spec.shown:
+        # The most similar one last: what stands nearest is heeded most.
+        known = [memory.cases[hit.passage.start] for hit in reversed(hits)]
+        shots += [(one.asked, one.target) for one in known]
+    return shots
+
+
+def _with_what_fits(
+    case: TextCase,
+    shots: Sequence[tuple[str, str]],
+    *,
+    size: Callable[[Sequence[Message]], int],
+    room: int,
+) -> tuple[Message, ...]:
+    """The turns of a case behind as many shots as there is room for.
+
+    Raises:
+        GenerationError: The case alone is too long.
+    """
+    turns = with_shots(case.turns, shots)
+    # Rather fewer examples than no answer.
+    for fewer in range(1, len(shots) + 1):
+        if size(turns) <= room:
+            break
+        turns = with_shots(case.turns, shots[fewer:])
+    if (tokens := size(turns)) <= room:
+        return turns
+    raise GenerationError(
+        f"the prompt has {tokens} tokens, and there is room for {room}",
+        fix="shorten the text, or use a model with a longer context",
+        where=case.id,
+    )
 
 
 def with_shots(

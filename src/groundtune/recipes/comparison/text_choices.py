@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from groundtune.core.errors import GenerationError
 from groundtune.recipes.written_measures import PRIMARY, measured
 from groundtune.systems.text_arm import (
     ALWAYS,
     NEVER,
     SolvedCases,
     TextSpec,
-    TextSystem,
+    drafts,
     read_solved,
 )
 
@@ -106,25 +105,11 @@ class _Tried(NamedTuple):
 def _tried(job: TextChoiceJob, channel: Channel) -> dict[str, _Tried]:
     found: dict[str, _Tried] = {}
     for number, (name, chosen) in enumerate(job.ways.items()):
-        system = TextSystem(replace(job.spec, **chosen))
-        label = f"{job.spec.name}: {name}"
-        texts = _answers(system, job.dev, label=label, channel=channel)
+        spec = replace(job.spec, name=f"{job.spec.name}: {name}", **chosen)
+        texts = drafts(spec, job.dev, progress=channel.progress)
         found[name] = _Tried(texts, _scored(job.spec.task, texts, job.dev))
         channel.progress(f"{job.spec.name}: choosing", number + 1, len(job.ways))
     return found
-
-
-def _answers(
-    system: TextSystem, cases: Sequence[TextCase], *, label: str, channel: Channel
-) -> list[str]:
-    texts: list[str] = []
-    for case in cases:
-        try:
-            texts.append(system.answer(case).text)
-        except GenerationError:
-            texts.append("")
-        channel.progress(label, len(texts), len(cases))
-    return texts
 
 
 def _scored(task: str, texts: Sequence[str], cases: Sequence[TextCase]) -> float:
