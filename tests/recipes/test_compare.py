@@ -211,3 +211,32 @@ def test_arms_without_training_train_nothing() -> None:
     assert tuned.needs_closed_book
     assert not tuned.needs_context
     assert CompareSettings().of_arms() == CompareSettings()
+
+
+@pytest.mark.slow
+def test_the_learning_curve_of_questions_is_of_nested_parts(
+    finished: Finished, tmp_path: Path
+) -> None:
+    folder, run = finished.folder, tmp_path / "run"
+    compare(
+        "qa",
+        train=folder / "train.jsonl",
+        dev=folder / "dev.jsonl",
+        test=folder / "test.jsonl",
+        docs=[folder / "docs"],
+        out=run,
+        arms=("rag", "tuned"),
+        learning_curve=True,
+        settings=replace(finished.settings, diagnostics=(), probe_cases=0),
+    )
+
+    curve = json.loads((run / "learning_curve.json").read_text())
+    sizes = [point["cases"] for point in curve["points"]]
+    learned = len(read_cases(run / "cases" / "train.jsonl"))
+    assert sizes == sorted(sizes)
+    assert sizes[-1] == learned
+    assert sizes[0] == max(8, round(learned / 16)) or sizes[0] == round(learned / 8)
+    for size in sizes[:-1]:
+        folder = run / "models" / f"tuned@{size}"
+        assert (folder / "model.safetensors").exists()
+    assert "tuned@" not in json.dumps(report(run).to_json()["arms"])

@@ -102,7 +102,7 @@ def compare(  # the command line's options, one for one
             and those that write.
         accepted: Kinds of errors in labelled cases that are known of and meant.
         learning_curve: Train tuned on nested parts of its cases as well, and say what
-            more cases would bring; not for tasks over documents.
+            more cases would bring; not for fact_check.
         protocol: By what the rows are judged, with the person's own weights; stands in
             the run from before its first row.
         progress: Told how far each step is.
@@ -134,7 +134,7 @@ def compare(  # the command line's options, one for one
     check_cases(**files)
     with write_lock(out.with_name(f".{out.name}.lock")):
         if task in OVER_DOCUMENTS:
-            if chosen.learning_curve:
+            if chosen.learning_curve and task == fact_check.NAME:
                 raise ConfigError(
                     f"the learning curve of {task} is not measured",
                     fix="leave out --learning-curve",

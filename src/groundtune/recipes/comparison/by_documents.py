@@ -108,6 +108,10 @@ def compare_documents(
             plan.answer(name, training_seed, progress)
     plan.probe(progress)
 
+    # 5) What more cases would bring, from what fewer bring.
+    if chosen.learning_curve and "tuned" in chosen.arms:
+        plan.follow_curve(progress)
+
 
 def _indexed(
     run: RunFolder, sources: Sources, embedder: str, progress: Progress

@@ -41,6 +41,11 @@ def curve_name(cases: int) -> str:
     return f"tuned{_AT}{cases}"
 
 
+def is_curve(name: str) -> bool:
+    """Whether a system learned from a part of the cases."""
+    return _AT in name
+
+
 def nested_parts(cases: Sequence[_Case], *, seed: int) -> list[tuple[_Case, ...]]:
     """Parts of the cases, each in the next, with labels in their shares.
 

@@ -8,12 +8,19 @@ from typing import TYPE_CHECKING, Any, Literal
 from groundtune.augment.prompt import INSTRUCTION
 from groundtune.config.compare import CLOSED_BOOK_READING
 from groundtune.data.splits import sample_cases
+from groundtune.measure.answers import PRIMARY
 from groundtune.recipes.child import run_in_child
 from groundtune.recipes.comparison.adapters import AdapterJob, train_adapter
 from groundtune.recipes.comparison.answering import (
     make_row,
     write_copied_rows,
     write_rows,
+)
+from groundtune.recipes.comparison.curve import (
+    curve_name,
+    is_curve,
+    nested_parts,
+    write_curve,
 )
 from groundtune.recipes.comparison.forgetting import BASE, measure_forgetting
 from groundtune.recipes.comparison.knowledge import (
@@ -142,35 +149,59 @@ class Plan:
 
     def train(self, kind: AdapterKind, seed: int, progress: Progress) -> None:
         """Train one adapter, unless its model folder stands."""
-        out = self._folder(kind, seed)
+        spent = self._trained(
+            kind, self._folder(kind, seed), self.splits.train, seed, progress
+        )
+        if spent:
+            self.run.add_resources("both" if kind == "context" else "tuned", **spent)
+
+    def follow_curve(self, progress: Progress) -> None:
+        """Tuned on nested parts of its cases, and the forecast."""
+        seed, train = self.settings.seed, self.splits.train
+        for part in nested_parts(train, seed=seed):
+            name = curve_name(len(part))
+            folder = self.run.path / "models" / name
+            self._trained("closed-book", folder, part, seed, progress)
+            self.answer(name, seed, progress)
+        write_curve(self.run, measure=PRIMARY, cases=len(train), seed=seed)
+
+    def _trained(
+        self,
+        kind: AdapterKind,
+        out: Path,
+        train: tuple[QaCase, ...],
+        seed: int,
+        progress: Progress,
+    ) -> dict[str, Any]:
+        """Train an adapter, unless its folder stands; what it took, if it was done."""
         if (out / "groundtune.json").exists():
-            return
-        splits, settings = self.splits, self.settings
-        dev = sample_cases(splits.dev, limit=settings.dev_cases, seed=settings.seed)
+            return {}
+        settings = self.settings
+        dev = sample_cases(
+            self.splits.dev, limit=settings.dev_cases, seed=settings.seed
+        )
         is_context = kind == "context"
         job = AdapterJob(
             kind=kind,
             base=self.model,
             out=str(out),
-            train=splits.train,
+            train=train,
             dev=dev,
             settings=settings.context if is_context else settings.closed_book,
             reading=settings.reading,
             evidence={
-                case.id: read_evidence(self._found[case.id])
-                for case in (*splits.train, *dev)
+                case.id: read_evidence(self._found[case.id]) for case in (*train, *dev)
             }
             if is_context
             else {},
             seed=seed,
         )
         done = run_in_child(train_adapter, job, progress=progress)
-        self.run.add_resources(
-            "both" if is_context else "tuned",
-            train_seconds=round(done.result["train_seconds"], 1),
-            train_tokens=done.result["training"]["tokens"],
-            train_peak_memory_mb=round(done.peak_memory_mb),
-        )
+        return {
+            "train_seconds": round(done.result["train_seconds"], 1),
+            "train_tokens": done.result["training"]["tokens"],
+            "train_peak_memory_mb": round(done.peak_memory_mb),
+        }
 
     def answer(self, name: str, seed: int, progress: Progress) -> None:
         """Bring the rows of one system to completion."""
@@ -210,7 +241,9 @@ class Plan:
     ) -> SystemSpec:
         """What the system of this name is made of."""
         reads = name in {"rag", "both", "naive_both"}
-        if name in {"tuned", "naive_both", CLOSED_BOOK_READING}:
+        if is_curve(name):
+            model = str(self.run.path / "models" / name)
+        elif name in {"tuned", "naive_both", CLOSED_BOOK_READING}:
             model = str(self._folder("closed-book", seed))
         elif name in {"both", "right_passage_tuned", "context_without_documents"}:
             model = str(self._folder("context", seed))
