@@ -35,6 +35,19 @@ SEARCH: dict[str, Any] = {
         },
     ],
 }
+FOLDS: dict[str, Any] = {
+    "folds": 2,
+    "repeats": 2,
+    "cases": 40,
+    "figure": {"value": 0.8, "low": 0.7, "high": 0.9, "n": 40},
+    "measures": {"macro_f1": {"value": 0.75, "low": 0.6, "high": 0.85, "n": 40}},
+    "parts": [
+        {"draw": draw, "fold": fold, "value": 0.7 + 0.1 * fold, "cases": 20}
+        for draw in (1, 2)
+        for fold in (1, 2)
+    ],
+    "baselines": {"majority": {"value": 0.5, "low": 0.35, "high": 0.65, "n": 40}},
+}
 FIGURE = {"value": 0.75, "low": 0.7, "high": 0.8, "n": 40}
 
 
@@ -45,7 +58,8 @@ class TuneReport:
     strategy: str
     base: str = "all-minilm-l6-v2"
     dev: dict[str, Any] | None = None
-    test: dict[str, Any] = field(default_factory=lambda: FIGURE)
+    test: dict[str, Any] | None = field(default_factory=lambda: FIGURE)
+    cross_validation: dict[str, Any] | None = None
     seconds: float = 12.0
     why: str = "64 or more"
     data: dict[str, Any] = field(default_factory=dict[str, Any])
@@ -71,7 +85,10 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
         seen.append({"task": task, **options})
         search = SEARCH if options["search"] else None
         out, strategy = str(options["out"]), options["strategy"]
-        return TuneReport(out, task, strategy, search=search)
+        report = TuneReport(out, task, strategy, search=search)
+        if options["folds"]:
+            report.test, report.cross_validation = None, FOLDS
+        return report
 
     def predicted(model: str, **options: Any) -> PredictReport:
         seen.append({"model": model, **options})
@@ -132,6 +149,28 @@ def test_tune_passes_on_search_roles_and_budget_and_shows_trials(
     assert "   2  given up  lora, rank 4" in lines
 
 
+def test_tune_passes_on_folds_and_shows_them(
+    calls: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    told = ("--folds", "2", "--repeats", "2")
+    ended = run(tune, "sentiment", "--train", tmp_path, "--out", "m", *told)
+
+    assert ended.exit_code == 0, ended.output
+    assert (calls[0]["folds"], calls[0]["repeats"]) == (2, 2)
+    assert ended.stdout.splitlines()[2:7] == [
+        "cross-validated: 0.800 [0.700, 0.900], 40 cases in 2 folds, mean of 2 draws",
+        "  folds of draw 1: 0.800, 0.900",
+        "  folds of draw 2: 0.800, 0.900",
+        "  macro F1: 0.750 [0.600, 0.850]",
+        "  majority: 0.500 [0.350, 0.650]",
+    ]
+    assert "test:" not in ended.stdout
+    as_json = run(tune, "ner", "--train", tmp_path, "--out", "m", *told, "--json")
+    fields = json.loads(as_json.stdout)
+    assert fields["test"] is None
+    assert fields["cross_validation"]["figure"]["value"] == 0.8
+
+
 @pytest.mark.parametrize(
     ("args", "problem"),
     [
@@ -140,9 +179,14 @@ def test_tune_passes_on_search_roles_and_budget_and_shows_trials(
         (["ner", "--train", ".", "--out", "m", "--set", "epochs"], "not NAME=VALUE"),
         (["qa", "--train", ".", "--out", "m", "--set", "rank=1"], "takes no --set"),
         (["qa", "--train", ".", "--out", "m", "--search", "3"], "takes no --search"),
+        (["qa", "--train", ".", "--out", "m", "--folds", "5"], "takes no --folds"),
+        (["support", "--train", ".", "--out", "m", "--folds", "5"], "no --folds"),
+        (["retrieval", "--kb", ".", "--repeats", "5"], "takes no --repeats"),
+        (["ner", "--train", ".", "--out", "m", "--folds", "1"], "2<=x<=20"),
         (["qa", "--train", ".", "--out", "m", "--role", "a=b"], "takes no --role"),
         (["ner", "--train", ".", "--out", "m", "--role", "a"], "not ROLE=COLUMN"),
         (["ner", "--train", ".", "--out", "m", "--track", "x"], "'tensorboard'"),
+        (["retrieval", "--kb", "k", "--track", "mlflow"], "takes no --track"),
     ],
 )
 def test_tune_refuses_what_does_not_fit(

@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 from inline_snapshot import snapshot
 
+from groundtune.cli.predicting import predict
 from groundtune.cli.training import tune
 
 if TYPE_CHECKING:
@@ -45,6 +46,16 @@ class TextReport:
     )
 
 
+@dataclass
+class PredictReport:
+    int8: dict[str, Any] | None
+    out: str = "said.jsonl"
+    column: str = "source"
+    rows: int = 200
+    labels: dict[str, int] = field(default_factory=dict[str, int])
+    cut: int = 2
+
+
 @pytest.fixture
 def calls(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     seen: list[dict[str, Any]] = []
@@ -66,6 +77,7 @@ def test_a_translator_is_tuned_and_its_gain_shown(
     train.write_text("a dog\n")
     given = ["translation", "--train", str(train), "--test-share", "0.2"]
     given += ["--set", "epochs=1", "--limit", "7", "--out", "model"]
+    given += ["--track", "mlflow"]
 
     shown = CliRunner().invoke(tune, given)
 
@@ -82,6 +94,7 @@ trained for 12 s from smollm2-135m-instruct
     assert (call["task"], call["base"]) == ("translation", "smollm2-135m-instruct")
     assert (call["test_share"], call["limit"]) == (0.2, 7)
     assert call["changes"] == {"epochs": "1"}
+    assert call["track"] == "mlflow"
     told = CliRunner().invoke(tune, [*given, "--json"])
     assert json.loads(told.stdout)["gains"]["bleu"]["value"] == 11.75
 
@@ -111,3 +124,47 @@ def test_what_only_texts_take_is_refused_elsewhere() -> None:
     shown = CliRunner().invoke(tune, given)
 
     assert "tune classification takes no --test-share" in shown.stderr
+
+
+MEASURED = {
+    "measure": "bleu",
+    "value": 19.78,
+    "without": 20.54,
+    "difference": {"value": -0.767, "low": -1.473, "high": -0.159, "n": 128},
+}
+
+
+@pytest.mark.parametrize(
+    ("more", "line"),
+    [
+        ({}, ""),
+        (
+            MEASURED,
+            "BLEU on them: 19.8, 20.5 without it, difference -0.8 [-1.5, -0.2]\n",
+        ),
+        (
+            {"measure": "rouge_l", "value": 37.0, "without": 37.0},
+            "ROUGE-L on them: 37.0, 37.0 without it\n",
+        ),
+    ],
+)
+def test_what_8_bits_change_in_texts_is_shown(
+    monkeypatch: pytest.MonkeyPatch, more: dict[str, Any], line: str
+) -> None:
+    always = {"seconds_a_row": 0.1454, "seconds_a_row_without": 0.1552}
+    found = {"same": 0.5547, "rows": 128, **always, **more}
+
+    def predicted(model: str, **options: Any) -> PredictReport:
+        return PredictReport(found if options["is_int8"] else None)
+
+    made = ModuleType("groundtune.recipes.predict")
+    setattr(made, "predict", predicted)  # noqa: B010 (a module made here)
+    monkeypatch.setitem(sys.modules, made.__name__, made)
+    given = ["model", "--in", __file__, "--out", "said.jsonl"]
+    told = "200 rows of 'source': said.jsonl, 2 texts cut at the bound\n"
+
+    assert CliRunner().invoke(predict, given).stdout == told
+    assert CliRunner().invoke(predict, [*given, "--int8"]).stdout == (
+        f"{told}int8 left 55.5% of the texts of 128 rows as they were; "
+        f"0.145 s a row, 0.155 s without it\n{line}"
+    )

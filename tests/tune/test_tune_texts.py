@@ -138,13 +138,9 @@ def test_a_file_of_pairs_becomes_a_model_that_writes_as_it_was_measured(
     assert [row["source"] for row in rows] == [
         row["source"] for row in pairs(12, seed=2)
     ]
-    with pytest.raises(ConfigError, match="8 bits"):  # found by its manifest
-        predict(
-            report.model,
-            source=tmp_path / "test.jsonl",
-            out=answers,
-            is_int8=True,
-        )
+    other = write(tmp_path / "other.jsonl", [{"other": "stone"}])
+    with pytest.raises(DataError, match="no column 'source'"):  # told by its manifest
+        predict(report.model, source=other, out=answers)
 
     # Done is done: nothing is trained or answered again.
     monkeypatch.setattr(writing, "train", None)

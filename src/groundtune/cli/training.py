@@ -208,7 +208,9 @@ def _tune_generator(options: dict[str, Any]) -> tuple[dict[str, Any], list[str]]
             budget_seconds=options["budget"],
             processes=options["processes"],
             gives_passage=options["right_passage"],
+            track=options["track"],
             progress=progress,
+            tell=progress.tell,
         )
     fields = dataclasses.asdict(report)
     scored = ("dev", "test", "right_passage")
@@ -224,7 +226,7 @@ def _tune_generator(options: dict[str, Any]) -> tuple[dict[str, Any], list[str]]
 def _tune_embedder(options: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
     from groundtune.recipes.tune_retrieval import tune_embedder
 
-    foreign = (*_FOR_QA, *_FOR_CASES, *_FOR_LABELS, *_FOR_TEXTS)
+    foreign = (*_FOR_QA, *_FOR_CASES, *_FOR_LABELS, *_FOR_TEXTS, "track")
     _check_options(options, task="retrieval", needed=("kb",), foreign=foreign)
     if options["processes"] > 1:
         raise click.UsageError("tune retrieval takes no --processes")
@@ -265,7 +267,7 @@ def _check_fact_options(options: dict[str, Any]) -> None:
         options,
         task=_FACTS,
         needed=("train", "kb", "out"),
-        foreign=(*foreign, "format", "budget"),
+        foreign=(*foreign, "format", "budget", "track"),
     )
     if options["processes"] > 1:
         raise click.UsageError(f"tune {_FACTS} takes no --processes")

@@ -8,13 +8,14 @@ from typing import Any
 from groundtune.cli.options import changes_of, role_pairs
 from groundtune.cli.progress import ProgressDisplay
 
-_NAMES = {
+MEASURES = {
     "bleu": "BLEU",
     "chrf": "chrF",
     "rouge_l": "ROUGE-L",
     "rouge_1": "ROUGE-1",
     "rouge_2": "ROUGE-2",
 }
+"""As measures of texts are written, by their names in reports."""
 
 
 def tune_texts(task: str, options: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
@@ -38,7 +39,9 @@ def tune_texts(task: str, options: dict[str, Any]) -> tuple[dict[str, Any], list
             out=options["out"],
             seed=options["seed"],
             processes=options["processes"],
+            track=options["track"],
             progress=progress,
+            tell=progress.tell,
         )
     fields = dataclasses.asdict(report)
     return fields, _lines(fields)
@@ -52,7 +55,7 @@ def _lines(fields: dict[str, Any]) -> list[str]:
     for name, its in fields["measures"].items():
         told = ", ".join(
             f"{shown} {_interval(its[measure])}"
-            for measure, shown in _NAMES.items()
+            for measure, shown in MEASURES.items()
             if measure in its
         )
         cut = fields["written"].get(name, {}).get("cut", 0)
@@ -61,7 +64,7 @@ def _lines(fields: dict[str, Any]) -> list[str]:
     if gains := fields["gains"]:
         told = ", ".join(
             f"{shown} {_interval(gains[measure], sign='+')}"
-            for measure, shown in _NAMES.items()
+            for measure, shown in MEASURES.items()
             if measure in gains
         )
         cases = next(iter(gains.values()))["n"]

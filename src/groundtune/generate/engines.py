@@ -35,6 +35,8 @@ class EngineOptions:
     """Folder for what can be made again; None: the person's cache folder."""
     precision: Literal["auto", "f32"] = "auto"
     """`auto`: bfloat16 where the machine computes in it; `f32` is exact and slower."""
+    is_int8: bool = False
+    """Weights of 8 bits, where many prompts are answered at once on OpenVINO."""
     url: str = ""
     """Root of an OpenAI-compatible API, such as `http://localhost:8000/v1`."""
     remote_model: str = ""

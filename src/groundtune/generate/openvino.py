@@ -144,7 +144,9 @@ class _Streamer(openvino_genai.StreamerBase):
         """Nothing is held back: `TextStream.finish` hands out the rest."""
 
 
-def graph_folder(model: ModelFolder, cache: Path) -> Path:
+def graph_folder(
+    model: ModelFolder, cache: Path, *, quantization: Quantization = _QUANTIZATION
+) -> Path:
     """The folder of a model's OpenVINO graph in the cache, made on first use.
 
     OpenVINO reads a GGUF in seconds at every start; the graph that it makes of it
@@ -155,7 +157,7 @@ def graph_folder(model: ModelFolder, cache: Path) -> Path:
         "openvino": openvino_genai.get_version(),
         "weights": model.weights_sha256,
         "config": model.config,
-        "quantization": _QUANTIZATION,
+        "quantization": quantization,
     }
     digest = hashlib.sha256(canonical_json(key).encode()).hexdigest()[:16]
     folder = cache / "engines" / f"openvino-{digest}"
@@ -164,7 +166,7 @@ def graph_folder(model: ModelFolder, cache: Path) -> Path:
             folder.parent.mkdir(parents=True, exist_ok=True)
         with waiting_lock(folder.with_suffix(".lock")):
             if not (folder / _DONE).exists():
-                _make_graph(model, folder)
+                _make_graph(model, folder, quantization=quantization)
                 forget_oldest(folder.parent, but=folder)
     with suppress(OSError):  # a cache that may only be read serves as well
         (folder / _DONE).touch()  # its place among the last used
@@ -181,11 +183,13 @@ def forget_oldest(cache: Path, *, but: Path) -> None:
         remove_folder(folder)
 
 
-def _make_graph(model: ModelFolder, folder: Path) -> None:
+def _make_graph(
+    model: ModelFolder, folder: Path, *, quantization: Quantization
+) -> None:
     made = folder.with_suffix(".new")
     remove_folder(made)
     source = made / "model.gguf"
-    write_gguf(model, source, quantization=_QUANTIZATION)
+    write_gguf(model, source, quantization=quantization)
     try:
         openvino_genai.LLMPipeline(source, "CPU", enable_save_ov_model=True)
     except RuntimeError as error:

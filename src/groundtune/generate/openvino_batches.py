@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from groundtune.generate.engines import EngineOptions
+    from groundtune.store.gguf import Quantization
     from groundtune.store.models import ModelFolder
 
 _TOGETHER = 32
@@ -51,7 +52,10 @@ class OpenVinoBatches(FolderEngine):
         # prompt but for the last bits of sums.
         scheduler.dynamic_split_fuse = False
         scheduler.enable_prefix_caching = False
-        folder = graph_folder(model, options.cache or default_cache())
+        self._quantization: Quantization = "q8_0" if options.is_int8 else "f16"
+        folder = graph_folder(
+            model, options.cache or default_cache(), quantization=self._quantization
+        )
         try:
             self._pipeline = openvino_genai.ContinuousBatchingPipeline(
                 folder, scheduler, "CPU", settings
@@ -63,7 +67,8 @@ class OpenVinoBatches(FolderEngine):
     def name(self) -> str:
         """Model, weights and runtime."""
         sha = self._folder.weights_sha256[:8]
-        return f"{self._folder.name}@{sha}/openvino-f16{self._exact}-batched"
+        kept = f"{self._quantization}{self._exact}"
+        return f"{self._folder.name}@{sha}/openvino-{kept}-batched"
 
     def write(
         self, prompts: Sequence[Sequence[int]], *, max_tokens: int

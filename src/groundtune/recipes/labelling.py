@@ -5,6 +5,7 @@ How it is trained is in `labels.training`; here the model becomes a folder.
 
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import asdict
 from pathlib import Path
@@ -22,23 +23,21 @@ from groundtune.recipes.labels.training import (
     temperature_of,
     train_once,
 )
+from groundtune.recipes.tracking import emitted
 from groundtune.store.files import read_json, read_json_lines
 from groundtune.store.models import MANIFEST, open_model
 from groundtune.store.tuned import checkpoint_folder, finished
 from groundtune.tune.distributed import team
 from groundtune.tune.encoder.export import write_label_model
-from groundtune.tune.loop import OBSERVE_EVERY
 from groundtune.tune.pretrained import require_tune_extra
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     import numpy.typing as npt
 
     from groundtune.core.values import LabelCase
     from groundtune.recipes.child import Channel
-    from groundtune.tune.checkpoint import TrainState
-    from groundtune.tune.loop import Observe
 
     Case = LabelCase | EntityCase
     Floats = npt.NDArray[np.float32]
@@ -82,7 +81,7 @@ def train_label_model(job: LabelJob, channel: Channel) -> dict[str, Any]:
         base,
         folder=folder,
         progress=channel.progress,
-        observe=_emitted(channel) if job.is_tracked else None,
+        observe=emitted(channel) if job.is_tracked else None,
     )
     if not team().is_main:
         return {}
@@ -90,11 +89,13 @@ def train_label_model(job: LabelJob, channel: Channel) -> dict[str, Any]:
     logits = {
         side: side_logits(job, trained, side) for side in ("dev", "test") if items[side]
     }
-    temperature = temperature_of(job.dev, logits.get("dev", []), labels=job.labels)
+    temperature = job.temperature or temperature_of(
+        job.dev, logits.get("dev", []), labels=job.labels
+    )
     channel.progress("writing", 0, None)
     files = {
         f"{EVALUATION}/{side}.jsonl": "".join(
-            _row(case, rows_W_L / temperature, job.labels)
+            json_line(judged_row(case, rows_W_L / temperature, job.labels))
             for case, rows_W_L in zip(getattr(job, side), logits[side], strict=True)
         )
         for side in logits
@@ -115,7 +116,7 @@ def train_label_model(job: LabelJob, channel: Channel) -> dict[str, Any]:
             "training": _told(job, trained),
             **job.record,
         },
-        files=files,
+        files={**job.files, **files},
     )
     shutil.rmtree(folder, ignore_errors=True)
     return read_json(out / MANIFEST)
@@ -142,54 +143,37 @@ def _told(job: LabelJob, trained: Trained) -> dict[str, Any]:
     }
 
 
-def _emitted(channel: Channel) -> Observe:
-    """An observer that hands on what it has not handed on before."""
-    told: int | None = None
-
-    def observe(state: TrainState) -> None:
-        nonlocal told
-        if told is None:  # where training goes on, earlier steps were told before
-            told = state.step - OBSERVE_EVERY if state.step > OBSERVE_EVERY else -1
-        first = max(0, told)
-        channel.emit(
-            {
-                "train_losses": list(
-                    enumerate(state.train_losses[first:], start=first + 1)
-                ),
-                "dev_losses": [one for one in state.dev_losses if one[0] > told],
-                "tokens_a_second": state.tokens / max(state.seconds, 1e-9),
-            }
-        )
-        told = state.step
-
-    return observe
-
-
 def read_judged(out: Path, side: str, cases: Sequence[Case]) -> list[Judged]:
     """What the model said of the cases of a side, in their order."""
-    rows = {
-        row["id"]: row for row in read_json_lines(out / EVALUATION / f"{side}.jsonl")
-    }
+    return judged_of(read_json_lines(out / EVALUATION / f"{side}.jsonl"), cases)
+
+
+def judged_of(rows: Iterable[Mapping[str, Any]], cases: Sequence[Case]) -> list[Judged]:
+    """What rows say of cases, in the order of the cases."""
+    found = {row["id"]: row for row in rows}
     return [
         Judged(
             case.id,
             gold_labels(case),
-            list(rows[case.id]["predicted"]),
-            np.array(rows[case.id]["logits"], np.float32),
+            list(found[case.id]["predicted"]),
+            np.array(found[case.id]["logits"], np.float32),
         )
         for case in cases
     ]
 
 
-def _row(case: Case, logits_W_L: Floats, labels: Sequence[str]) -> str:
-    import json
-
+def judged_row(case: Case, logits_W_L: Floats, labels: Sequence[str]) -> dict[str, Any]:
+    """What is said of a case, as it is written; `Judged` is what is read of it."""
     is_words = isinstance(case, EntityCase)
-    row = {
+    return {
         "id": case.id,
         **({"tokens": list(case.tokens)} if is_words else {"text": case.text}),
         "gold": gold_labels(case),
         "predicted": named(logits_W_L, labels),
         "logits": np.round(logits_W_L.astype(np.float64), 5).tolist(),
     }
+
+
+def json_line(row: Mapping[str, Any]) -> str:
+    """A row as a line of a file."""
     return json.dumps(row, ensure_ascii=False) + "\n"

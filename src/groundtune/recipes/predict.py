@@ -54,8 +54,9 @@ class PredictReport:
     rows: int
     labels: dict[str, int]
     """How often each label was given: to texts, or to words."""
-    int8: dict[str, float | int] | None
-    """Share of labels that are the same without int8, and on how many rows."""
+    int8: dict[str, Any] | None
+    """Share of labels, or of whole texts, that are the same without int8, and on how
+    many rows; for texts `written_predictions` says more."""
     cut: int = 0
     """Texts that the bound on new tokens ended, and not the model."""
 

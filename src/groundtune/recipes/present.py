@@ -8,12 +8,13 @@ measures the model beside them on the same test cases, and writes `report.html` 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from groundtune.core.fingerprint import canonical_json, text_sha256
 from groundtune.core.protocols import silent
 from groundtune.recipes.tuning_page.card import write_model_card
 from groundtune.recipes.tuning_page.content import entity_content, label_content
+from groundtune.recipes.tuning_page.crossed import with_folds
 from groundtune.recipes.tuning_page.page import write_tuning_page
 from groundtune.systems.baselines import (
     Gazetteer,
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
     from groundtune.core.protocols import Embedder, Progress
     from groundtune.core.values import EntityCase, LabelCase
-    from groundtune.recipes.tuning_page.tuned import TunedModel
+    from groundtune.recipes.tuning_page.tuned import Basis, Folds, TunedModel
 
     Floats = npt.NDArray[np.float32]
 
@@ -62,7 +63,9 @@ def present_labels(
     licence: str = "",
     limits: Sequence[str] = (),
     search: Mapping[str, Any] | None = None,
-    basis: Literal["test", "dev"] = "test",
+    basis: Basis = "test",
+    baselines: Mapping[str, Sequence[str]] | None = None,
+    folds: Folds | None = None,
     seed: int = 0,
     progress: Progress = silent,
 ) -> TunedModel:
@@ -86,21 +89,25 @@ def present_labels(
         licence: Of the weights.
         limits: What else the card should warn of.
         search: Settings tried; see `TunedModel.search`.
-        basis: `dev` where there are no test cases and dev cases stand in as `test`.
+        basis: `dev` where there are no test cases and dev cases stand in as `test`;
+            `cross-validated` where training cases do.
+        baselines: What they say of `test`, where that is known already.
+        folds: The cross-validation, where there was one.
         seed: Where resampling starts.
         progress: Told how far each step is.
 
     Raises:
         StoreError: A file could not be written.
     """
-    baselines = label_baselines(
-        train,
-        [case.text for case in test],
-        task=task,
-        labels=labels,
-        embedder=embedder,
-        progress=progress,
-    )
+    if baselines is None:
+        baselines = label_baselines(
+            train,
+            [case.text for case in test],
+            task=task,
+            labels=labels,
+            embedder=embedder,
+            progress=progress,
+        )
     model = label_content(
         name=folder.resolve().name,
         task=task,
@@ -119,7 +126,7 @@ def present_labels(
         basis=basis,
         seed=seed,
     )
-    model = replace(model, search=search or {})
+    model = _completed(model, search=search, folds=folds)
     _write(folder, model, base=base, method=method, licence=licence, limits=limits)
     return model
 
@@ -141,7 +148,9 @@ def present_entities(
     licence: str = "",
     limits: Sequence[str] = (),
     search: Mapping[str, Any] | None = None,
-    basis: Literal["test", "dev"] = "test",
+    basis: Basis = "test",
+    baselines: Mapping[str, Sequence[Sequence[str]]] | None = None,
+    folds: Folds | None = None,
     seed: int = 0,
 ) -> TunedModel:
     """Write the page and the card of a model for `ner`.
@@ -162,16 +171,24 @@ def present_entities(
         groups=[case.group or case.id for case in test],
         logits=logits,
         temperature=temperature,
-        baselines=entity_baselines(train, [case.tokens for case in test]),
+        baselines=baselines or entity_baselines(train, [case.tokens for case in test]),
         history=history,
         settings={"base model": base, "method": method, **(settings or {})},
         data=_told(train, dev, test, basis=basis),
         basis=basis,
         seed=seed,
     )
-    model = replace(model, search=search or {})
+    model = _completed(model, search=search, folds=folds)
     _write(folder, model, base=base, method=method, licence=licence, limits=limits)
     return model
+
+
+def _completed(
+    model: TunedModel, *, search: Mapping[str, Any] | None, folds: Folds | None
+) -> TunedModel:
+    """The model with what came before its training."""
+    model = replace(model, search=search or {})
+    return with_folds(model, folds) if folds else model
 
 
 def label_baselines(
@@ -230,7 +247,7 @@ def _told(
     """Counts and hashes, by which anyone can tell whether two models saw the same."""
     told: dict[str, Any] = {}
     for side, cases in (("training", train), ("dev", dev), (basis, test)):
-        if cases:
+        if cases and side != "cross-validated":  # the training cases again
             told[f"{side} cases"] = len(cases)
             told[f"{side} sha256"] = _sha256(cases)
     return told

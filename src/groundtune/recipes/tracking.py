@@ -11,14 +11,20 @@ import importlib
 import importlib.util
 import sys
 from contextlib import contextmanager, redirect_stdout
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
 
 from groundtune.core.errors import ConfigError, MissingExtraError
+from groundtune.tune.loop import OBSERVE_EVERY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
     from contextlib import AbstractContextManager
     from pathlib import Path
+
+    from groundtune.recipes.child import Channel
+    from groundtune.tune.checkpoint import TrainState
+    from groundtune.tune.loop import Observe
 
 TrackerName = Literal["tensorboard", "mlflow", "trackio"]
 TRACKERS: tuple[TrackerName, ...] = get_args(TrackerName)
@@ -53,6 +59,10 @@ class Tracker(Protocol):
         ...
 
 
+def unheard(_: str) -> None:
+    """Nobody listens."""
+
+
 def check_tracker(name: str) -> None:
     """Refuse a tracker that is not there, before time is spent.
 
@@ -80,6 +90,9 @@ def tracked(
 ) -> Generator[Tracker]:
     """A run of the tracker of that name, which ends with the block.
 
+    Once it has begun, the work does not depend on it: a tracker that fails, because its
+    server went away, say, is told of once and hears no more.
+
     Args:
         name: One of `TRACKERS`; None for one that keeps nothing.
         out: Folder of the model; its name is the run's.
@@ -94,23 +107,54 @@ def tracked(
         yield _Nowhere()
         return
     check_tracker(name)
-    tracker = _OPENERS[name](importlib.import_module(_MODULES[name]), out, task)
+    run = _OPENERS[name](importlib.import_module(_MODULES[name]), out, task)
+    tracker = _Spared(run, name, tell)
     try:
         yield tracker
     finally:
         tracker.close()
-    tell(f"tracked: {tracker.place}")
+    if not tracker.is_lost:
+        tell(f"tracked: {tracker.place}")
+
+
+def emitted(channel: Channel) -> Observe:
+    """An observer in the training's process: it emits what it has not emitted before.
+
+    It looks and leaves all as it is, so that weights and checkpoints are the same with
+    it and without.
+    """
+    told: int | None = None
+
+    def observe(state: TrainState) -> None:
+        nonlocal told
+        if told is None:  # where training goes on, earlier steps were told before
+            told = state.step - OBSERVE_EVERY if state.step > OBSERVE_EVERY else -1
+        first = max(0, told)
+        channel.emit(
+            {
+                "train_losses": list(
+                    enumerate(state.train_losses[first:], start=first + 1)
+                ),
+                "dev_losses": [one for one in state.dev_losses if one[0] > told],
+                "learning_rate": state.rate,
+                "tokens_a_second": state.tokens / max(state.seconds, 1e-9),
+            }
+        )
+        told = state.step
+
+    return observe
 
 
 def feed(tracker: Tracker, item: Mapping[str, Any]) -> None:
-    """Hand on what a training emitted; see `recipes.labelling`."""
+    """Hand on what a training emitted; see `emitted`."""
     for step, loss in item["train_losses"]:
         tracker.log(step, {"train/loss": loss})
     for step, loss in item["dev_losses"]:
         tracker.log(step, {"dev/loss": loss})
     if item["train_losses"]:
         last = item["train_losses"][-1][0]
-        tracker.log(last, {"train/tokens_a_second": item["tokens_a_second"]})
+        named = ("learning_rate", "tokens_a_second")
+        tracker.log(last, {f"train/{name}": item[name] for name in named})
 
 
 class _Nowhere:
@@ -126,6 +170,33 @@ class _Nowhere:
 
     def close(self) -> None:
         pass
+
+
+class _Spared:
+    """Another tracker, whose failure costs its figures and not the training."""
+
+    def __init__(self, run: Tracker, name: str, tell: Callable[[str], None]) -> None:
+        self._run, self._name, self._tell = run, name, tell
+        self.place, self.is_lost = run.place, False
+
+    def settings(self, values: Mapping[str, object]) -> None:
+        self._run.settings(values)
+
+    def log(self, step: int, values: Mapping[str, float]) -> None:
+        self._try(partial(self._run.log, step, values))
+
+    def close(self) -> None:
+        self._try(self._run.close)
+
+    def _try(self, work: Callable[[], None]) -> None:
+        if self.is_lost:
+            return
+        try:
+            work()
+        except Exception as error:  # noqa: BLE001 (whatever a foreign library raises)
+            self.is_lost = True
+            said = next(iter(str(error).splitlines()), type(error).__name__)
+            self._tell(f"{self._name} hears no more of this training: {said}")
 
 
 class _TensorBoard:

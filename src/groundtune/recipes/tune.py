@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -29,16 +30,18 @@ from groundtune.recipes.comparison.knowledge import (
 )
 from groundtune.recipes.ingest import DEFAULT_EMBEDDER, ingest
 from groundtune.recipes.ranks import run_in_ranks
+from groundtune.recipes.tracking import check_tracker, feed, tracked, unheard
 from groundtune.store.files import read_json, write_lock
 from groundtune.store.models import open_model
 from groundtune.store.tuned import check_place
 from groundtune.systems.build import SystemSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from groundtune.core.protocols import Progress
     from groundtune.core.values import QaCase
+    from groundtune.recipes.tracking import Tracker
     from groundtune.tune.examples import Evidence
 
 _SCORED_DEV_CASES = 100
@@ -78,7 +81,9 @@ def tune(
     settings: CompareSettings | None = None,
     processes: int = 1,
     gives_passage: bool = False,
+    track: str | None = None,
     progress: Progress = silent,
+    tell: Callable[[str], None] = unheard,
 ) -> TuneReport:
     """Fine-tune a generator on cases, and score it on cases that it did not see.
 
@@ -101,12 +106,14 @@ def tune(
         processes: How many train together; each holds the whole model.
         gives_passage: Score on the test cases with the right passage given as well:
             how well the model reads, whatever retrieval finds.
+        track: One of `tracking.TRACKERS` to hand on to what is measured.
         progress: Told how far each step is.
+        tell: Called with where to look at what was tracked.
 
     Raises:
         ConfigError: Arguments contradict one another.
         DataError: A file cannot be used.
-        MissingExtraError: The extra `tune` is not installed.
+        MissingExtraError: The extra `tune`, or the tracker, is not installed.
     """
     if task != "qa":
         raise ConfigError(
@@ -123,6 +130,8 @@ def tune(
             where="--right-passage",
         )
     check_place(out)
+    if track is not None:
+        check_tracker(track)
     chosen = replace(settings or CompareSettings(), seed=seed)
     if budget_seconds is not None:
         chosen = replace(
@@ -150,8 +159,10 @@ def tune(
             settings=chosen,
             processes=processes,
             gives_passage=gives_passage,
+            is_tracked=track is not None,
         )
-        report = _train_and_score(job, progress)
+        with tracked(track, out=out, task=task, tell=tell) as tracker:
+            report = _train_and_score(job, tracker, progress)
         (beside / "evidence.json").unlink(missing_ok=True)
         if beside.exists():
             beside.rmdir()
@@ -219,9 +230,12 @@ class _Tuning:
     settings: CompareSettings
     processes: int
     gives_passage: bool
+    is_tracked: bool
 
 
-def _train_and_score(tuning: _Tuning, progress: Progress) -> TuneReport:
+def _train_and_score(
+    tuning: _Tuning, tracker: Tracker, progress: Progress
+) -> TuneReport:
     sides, settings, reads = tuning.sides, tuning.settings, tuning.kb is not None
     dev = sample_cases(sides["dev"], limit=settings.dev_cases, seed=settings.seed)
     evidence: dict[str, Evidence] = {}
@@ -238,9 +252,24 @@ def _train_and_score(tuning: _Tuning, progress: Progress) -> TuneReport:
         reading=settings.reading,
         evidence=evidence,
         seed=settings.seed,
+        is_tracked=tuning.is_tracked,
+    )
+    tracker.settings(
+        {
+            "task": "qa",
+            "base": tuning.base,
+            "adapter": job.kind,
+            "seed": job.seed,
+            "cases": len(job.train),
+            **asdict(job.settings),
+        }
     )
     done = run_in_ranks(
-        train_adapter, job, processes=tuning.processes, progress=progress
+        train_adapter,
+        job,
+        processes=tuning.processes,
+        on_item=partial(feed, tracker),
+        progress=progress,
     )
     spec = SystemSpec(
         name="both" if reads else "tuned",
@@ -262,12 +291,23 @@ def _train_and_score(tuning: _Tuning, progress: Progress) -> TuneReport:
         known = tuple(case for case in sides["test"] if case.id in right)
         given = _score(reader, known, seed=settings.seed, progress=progress)
     few = sample_cases(dev, limit=_SCORED_DEV_CASES, seed=settings.seed)
+    scored = {
+        "dev": _score(spec, few, seed=settings.seed, progress=progress),
+        "test": _score(spec, sides["test"], seed=settings.seed, progress=progress),
+    }
+    tracker.log(
+        int(done.result["training"]["steps"]),
+        {
+            f"{side}/{PRIMARY}": float(its["value"])
+            for side, its in scored.items()
+            if its
+        },
+    )
     return TuneReport(
         model=str(tuning.out),
         task="qa",
         base=tuning.name,
-        dev=_score(spec, few, seed=settings.seed, progress=progress),
-        test=_score(spec, sides["test"], seed=settings.seed, progress=progress),
+        **scored,
         seconds=done.result["train_seconds"],
         right_passage=given,
     )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from groundtune.core.errors import ConfigError
@@ -14,34 +15,44 @@ from groundtune.core.protocols import silent
 from groundtune.recipes.child import run_in_child
 from groundtune.recipes.ingest import DEFAULT_EMBEDDER
 from groundtune.recipes.labelling import LabelJob, read_judged, train_label_model
+from groundtune.recipes.labels.crossed import made_crossed, read_crossed
+from groundtune.recipes.labels.folds import (
+    FoldsJob,
+    check_counts,
+    check_folds,
+    cross_validate,
+    folds_folder,
+)
 from groundtune.recipes.labels.job import LABEL_TASKS, described_job
 from groundtune.recipes.labels.reading import cut_texts, examine_sides, read_sides
-from groundtune.recipes.labels.search import SearchJob, Tried, best_of, search_labels
-from groundtune.recipes.labels.settings import choose_settings
+from groundtune.recipes.labels.search import (
+    SearchJob,
+    Tried,
+    best_of,
+    search_folds,
+    search_labels,
+)
+from groundtune.recipes.labels.settings import check_shared, choose_settings
 from groundtune.recipes.labels.space import search_space
 from groundtune.recipes.labels.telling import present_model, side_measures
 from groundtune.recipes.ranks import run_in_ranks
 from groundtune.recipes.tracking import check_tracker, feed, tracked
+from groundtune.retrieve.embed import open_embedder
 from groundtune.store.files import write_lock
+from groundtune.store.folders import remove_folder
 from groundtune.store.models import open_model
 from groundtune.store.tuned import check_place
 from groundtune.tasks import ner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
-    from pathlib import Path
 
     from groundtune.config.encoder import EncoderSettings
     from groundtune.core.protocols import Progress
-    from groundtune.core.values import EntityCase, LabelCase
+    from groundtune.recipes.labels.crossed import Crossed
     from groundtune.recipes.labels.space import Space
     from groundtune.recipes.tracking import Tracker
-
-    Case = LabelCase | EntityCase
-
-_LEAST_CASES_TO_CHOOSE = 100
-"""With fewer dev cases, settings are chosen by cross-validation instead."""
-_SEARCH_FOLDS = 5
+    from groundtune.store.models import ModelFolder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,13 +66,24 @@ class LabelReport:
     dev: dict[str, float | int] | None
     """Primary measure with its interval; None where nothing was held out."""
     test: dict[str, float | int] | None
+    """The same on test cases; None where there are none."""
+    cross_validation: dict[str, Any] | None
+    """Training cases, each judged by a model that never saw it; None without folds.
+
+    `folds`, `repeats` and `cases` as they are. `measure` names the primary measure and
+    `figure` is its mean over draws, with the mean ends of its interval, made wider as
+    `measure.folds` says; `measures` has every measure so, `draws` the primary one of
+    each draw. `parts` lists each fold of each draw with its `value` (and what its own
+    search chose), `baselines` the primary measure of each baseline on the same folds;
+    `temperature` was fitted to all cases."""
     seconds: float
-    """Of training alone."""
+    """Of the final training alone."""
     strategy: str
     why: str
     labels: list[str]
     temperature: float
-    """What logits were divided by to fit dev cases; it is part of the weights."""
+    """What logits were divided by to fit dev cases, or with folds the training cases,
+    each by the model of its fold; it is part of the weights."""
     measures: dict[str, dict[str, Any]]
     """Every measure, by side."""
     data: dict[str, Any]
@@ -92,6 +114,8 @@ def tune_encoder(
     changes: Mapping[str, str] | None = None,
     accepted: Collection[str] = (),
     search: int = 0,
+    folds: int = 0,
+    repeats: int = 1,
     budget_seconds: float | None = None,
     processes: int = 1,
     track: str | None = None,
@@ -118,8 +142,12 @@ def tune_encoder(
         accepted: Kinds of errors in the data that are known of and meant.
         search: How many settings to try before the one that is trained with; 0 for
             none. `labels.space` says what is varied.
-        budget_seconds: About how long training may take; with a search, all trainings
-            together, each an equal share.
+        folds: Parts in which the training cases are held out in turn, each judged by a
+            model trained on the others, before one is trained on all; 0 for none. A
+            search is then made within each part as well.
+        repeats: How often the folds are cut, each time with the next seed.
+        budget_seconds: About how long training may take; with a search or folds, all
+            trainings together, each an equal share.
         processes: How many train together; each holds the whole model.
         track: One of `tracking.TRACKERS` to hand on to what is measured.
         progress: Told how far each step is.
@@ -135,6 +163,7 @@ def tune_encoder(
             f"task {task!r} has no labels", fix="use one of its own", where="task"
         )
     check_place(out)
+    check_counts(folds, repeats)
     if track is not None:
         check_tracker(track)
     # 1) Read, and look before time is spent.
@@ -153,29 +182,59 @@ def tune_encoder(
         settings=settings,
         changes=changes or {},
     )
-    job = described_job(sides, chosen, why, task=task, base=base, out=out, seed=seed)
+    job = described_job(
+        sides,
+        chosen,
+        why,
+        task=task,
+        base=base,
+        out=out,
+        seed=seed,
+        keeps_all=folds > 0,
+    )
     findings = examine_sides(sides, accepted=accepted, tell=tell)
     model = open_model(base, kind="embedder", progress=progress)
     if not job.is_words:
         findings += cut_texts(sides, model, max_tokens=chosen.max_tokens, tell=tell)
+    trainings = (search * max(1, search_folds(job)) + 1) * (folds * repeats + 1)
     job = replace(
         job,
-        budget_seconds=budget_seconds
-        and budget_seconds / (search * max(1, _folds(job)) + 1),
+        budget_seconds=budget_seconds and budget_seconds / trainings,
         is_tracked=track is not None,
-        record={"data": sides.record(findings), "search": None},
+        record={
+            "data": sides.record(findings),
+            "search": None,
+            "cross_validation": None,
+        },
+    )
+    space = (
+        search_space(
+            chosen,
+            is_auto=strategy == "auto" and settings is None,
+            is_words=job.is_words,
+            changes=changes or {},
+        )
+        if search
+        else None
     )
     with write_lock(out.with_name(f".{out.name}.lock")):
-        # 2) Choose among settings, if asked for.
-        if search:
-            space = search_space(
-                chosen,
-                is_auto=strategy == "auto" and settings is None,
-                is_words=job.is_words,
-                changes=changes or {},
+        # 2) Cross-validate and choose among settings, if asked for.
+        crossed: Crossed | None = None
+        if folds:
+            asked = FoldsJob(
+                job=replace(job, test=(), is_tracked=False, record={}),
+                folds=folds,
+                repeats=repeats,
+                space=space,
+                trials=search,
             )
+            check_folds(asked, where=train, accepted=accepted, tell=tell)
+            crossed = _crossed(asked, model, progress=progress, tell=tell)
+        if space is not None:
             job = _searched(job, space, trials=search, progress=progress, tell=tell)
-        _check_shared(job.settings, processes=processes, is_words=job.is_words)
+        if crossed is not None:
+            job = _after(job, crossed)
+        check_shared(job.settings, processes=processes, is_words=job.is_words)
         # 3) Train, and measure what was said of held-out cases.
         with tracked(track, out=out, task=task, tell=tell) as tracker:
             tracker.settings(_facts(job))
@@ -190,22 +249,26 @@ def tune_encoder(
                 for side in judged
             }
             primary = ner.PRIMARY_MEASURE if job.is_words else "accuracy"
+            scored = {side: found[primary]["value"] for side, found in measures.items()}
+            if crossed is not None:
+                scored["folds"] = crossed.figure.value
+                remove_folder(folds_folder(out))
             tracker.log(
                 int(record["training"]["steps"]),
-                {
-                    f"{s}/{primary}": float(m[primary]["value"])
-                    for s, m in measures.items()
-                },
+                {f"{side}/{primary}": float(value) for side, value in scored.items()},
             )
     # 4) Tell.
-    if judged:
-        present_model(job, judged, record, model=model, progress=progress)
+    if judged or crossed is not None:
+        present_model(
+            job, judged, record, model=model, crossed=crossed, progress=progress
+        )
     return LabelReport(
         model=str(out),
         task=task,
         base=model.name,
         dev=measures["dev"][primary] if "dev" in measures else None,
         test=measures["test"][primary] if "test" in measures else None,
+        cross_validation=crossed.told if crossed else None,
         seconds=float(record["training"]["seconds"]),
         strategy=job.settings.strategy,
         why=job.why,
@@ -228,6 +291,41 @@ def _train(
     return run(train_label_model, job, on_item=hear, progress=progress).result
 
 
+def _crossed(
+    asked: FoldsJob,
+    model: ModelFolder,
+    *,
+    progress: Progress,
+    tell: Callable[[str], None],
+) -> Crossed:
+    """What the folds say, unless the model that stands there knows it already."""
+    name = asked.name(model)
+    if (known := read_crossed(Path(asked.job.out), name)) is not None:
+        return known
+    tell(
+        f"{asked.folds * asked.repeats} trainings for cross-validation, then one on "
+        f"all {len(asked.job.train):,} cases"
+    )
+    return made_crossed(
+        asked,
+        run_in_child(cross_validate, asked, progress=progress).result,
+        name=name,
+        embedder=None if asked.job.is_words else open_embedder(model),
+        progress=progress,
+    )
+
+
+def _after(job: LabelJob, crossed: Crossed) -> LabelJob:
+    """The training on all cases, with what was learnt from the folds."""
+    return replace(
+        job,
+        temperature=crossed.record["temperature"],
+        cross_validation=crossed.name,
+        record={**job.record, "cross_validation": crossed.record},
+        files=crossed.files,
+    )
+
+
 def _searched(
     job: LabelJob,
     space: Space,
@@ -237,7 +335,7 @@ def _searched(
     tell: Callable[[str], None],
 ) -> LabelJob:
     """The job with the best of the settings tried, and a record of them."""
-    folds = _folds(job)
+    folds = search_folds(job)
     asked = SearchJob(
         job=replace(job, test=(), is_tracked=False, record={}),
         space=space,
@@ -286,11 +384,6 @@ def _searched(
     )
 
 
-def _folds(job: LabelJob) -> int:
-    """Folds in which settings are chosen; 0 where there are dev cases enough."""
-    return 0 if len(job.dev) >= _LEAST_CASES_TO_CHOOSE else _SEARCH_FOLDS
-
-
 def _facts(job: LabelJob) -> dict[str, object]:
     return {
         "task": job.task,
@@ -299,20 +392,3 @@ def _facts(job: LabelJob) -> dict[str, object]:
         "cases": len(job.train),
         **asdict(job.settings),
     }
-
-
-def _check_shared(settings: EncoderSettings, *, processes: int, is_words: bool) -> None:
-    """Several processes are refused where they would have nothing to share."""
-    if processes == 1:
-        return
-    if settings.strategy == "contrastive":
-        why = "contrasts compare each text of a step with all others"
-    elif settings.strategy == "head" and not is_words:
-        why = "a head is fitted in one go"
-    else:
-        return
-    raise ConfigError(
-        f"{processes} processes cannot share this training: {why}",
-        fix="leave out --processes, or use --strategy full",
-        where="processes",
-    )

@@ -7,6 +7,7 @@ summaries in; a fine-tuned generator and its score beside what needs no training
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -25,6 +26,7 @@ from groundtune.recipes.text_baselines import (
     with_shots,
 )
 from groundtune.recipes.text_sides import TextFiles, few, sides_of
+from groundtune.recipes.tracking import check_tracker, feed, tracked, unheard
 from groundtune.recipes.tuning_page.history import training_history
 from groundtune.recipes.writing import (
     Answered,
@@ -45,7 +47,7 @@ from groundtune.store.tuned import check_place
 from groundtune.systems.writer import WRITTEN_TASKS, tuned_writer_spec
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from groundtune.config.training import TrainSettings
     from groundtune.core.protocols import Progress
@@ -100,7 +102,9 @@ def tune_generator_on_texts(
     changes: Mapping[str, str] | None = None,
     runtime: str = "openvino",
     processes: int = 1,
+    track: str | None = None,
     progress: Progress = silent,
+    tell: Callable[[str], None] = unheard,
 ) -> TextReport:
     """Fine-tune a generator to write, and score it on cases it did not see.
 
@@ -122,12 +126,14 @@ def tune_generator_on_texts(
         changes: Single settings to change, by name, as text.
         runtime: Engine that answers.
         processes: How many train together; each holds the whole model.
+        track: One of `tracking.TRACKERS` to hand on to what is measured.
         progress: Told how far each step is.
+        tell: Called with where to look at what was tracked.
 
     Raises:
         ConfigError: Arguments contradict one another.
         DataError: A file cannot be used, or rows are too long.
-        MissingExtraError: The extra `tune` is not installed.
+        MissingExtraError: The extra `tune`, or the tracker, is not installed.
     """
     if task not in WRITTEN_TASKS:
         raise ConfigError(
@@ -138,6 +144,8 @@ def tune_generator_on_texts(
             f"limit is {limit}", fix="use 1 case or more", where="--limit"
         )
     check_place(out)
+    if track is not None:
+        check_tracker(track)
     chosen = within_budget(settings or WRITING[task], budget_seconds)
     chosen = changed(chosen, changes or {}, where="train")
     sides = sides_of(
@@ -158,10 +166,19 @@ def tune_generator_on_texts(
         instruction=sides.instruction,
         settings=chosen,
         seed=seed,
+        is_tracked=track is not None,
     )
-    with write_lock(out.with_name(f".{out.name}.lock")):
+    with (
+        write_lock(out.with_name(f".{out.name}.lock")),
+        tracked(track, out=out, task=task, tell=tell) as tracker,
+    ):
+        tracker.settings(_facts(job))
         record = run_in_ranks(
-            train_text_model, job, processes=processes, progress=progress
+            train_text_model,
+            job,
+            processes=processes,
+            on_item=partial(feed, tracker),
+            progress=progress,
         ).result
         basis: Literal["test", "dev"] = "test" if sides.test else "dev"
         cases = few(sides.test or sides.dev, limit=limit, seed=seed)
@@ -171,8 +188,26 @@ def tune_generator_on_texts(
             job, cases, basis=basis, embedder=embedder, runtime=runtime, tell=progress
         )
         report = _scored(job, model, record, cases, said, basis=basis)
+        tracker.log(
+            int(record["training"]["steps"]),
+            {
+                f"{basis}/{measure}": float(report.measures["tuned"][measure]["value"])
+                for measure in measures_of(task)
+            },
+        )
         _present(job, model, record, cases, said, basis=basis)
     return replace(report, plain_prompts=tried)
+
+
+def _facts(job: TextJob) -> dict[str, object]:
+    return {
+        "task": job.task,
+        "base": job.base,
+        "instruction": job.instruction,
+        "seed": job.seed,
+        "cases": len(job.train),
+        **asdict(job.settings),
+    }
 
 
 def _answers(

@@ -20,6 +20,7 @@ from groundtune.core.fingerprint import fingerprint
 from groundtune.core.values import SummaryCase, TranslationCase
 from groundtune.data.stratify import in_hashed_order
 from groundtune.recipes.child import run_in_child
+from groundtune.recipes.tracking import emitted
 from groundtune.store.files import JsonLinesLog, read_json, read_json_lines
 from groundtune.store.models import MANIFEST, open_model
 from groundtune.store.tuned import checkpoint_folder, finished
@@ -68,12 +69,15 @@ class TextJob:
     instruction: str
     settings: TrainSettings
     seed: int
+    is_tracked: bool = False
+    """Whether steps are handed out as they are made."""
 
     @property
     def plan(self) -> str:
         """Fingerprint of all that decides the model, but for the base's weights."""
         parts: dict[str, Any] = asdict(self)
-        del parts["out"]
+        for told in ("out", "is_tracked"):
+            del parts[told]
         return fingerprint({**parts, "prompts": TEXT_PROMPT_VERSION})
 
 
@@ -133,6 +137,7 @@ def train_text_model(job: TextJob, channel: Channel) -> dict[str, Any]:
         folder=checkpoint,
         seed=job.seed,
         progress=channel.progress,
+        observe=emitted(channel) if job.is_tracked else None,
     )
     if not team().is_main:
         return {}

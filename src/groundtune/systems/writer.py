@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from groundtune.augment.texts import TEXT_PROMPT_VERSION, TextPromptBuilder
 from groundtune.core.errors import ModelLoadError
 from groundtune.generate.batches import open_batch_engine
+from groundtune.generate.engines import EngineOptions
 from groundtune.store.models import open_model
 from groundtune.systems.trained import manifest_of, served_template
 from groundtune.tasks import summarization, support, translation
@@ -52,8 +53,12 @@ class Reply(NamedTuple):
 class Writer:
     """Writes to many cases at once; each answer is the text without space around it."""
 
-    def __init__(self, spec: WriterSpec) -> None:
+    def __init__(self, spec: WriterSpec, *, is_int8: bool = False) -> None:
         """Load everything that the spec names. Nothing is fetched from the network.
+
+        Args:
+            spec: What it is made of.
+            is_int8: With weights of 8 bits; for the runtime `openvino` alone.
 
         Raises:
             GroundtuneError: The model cannot be opened, or not be asked in this way.
@@ -61,7 +66,9 @@ class Writer:
         model = open_model(spec.model, kind="generator", offline=True)
         template = served_template(model, prompt_version=TEXT_PROMPT_VERSION)
         self.spec = spec
-        self._engine = open_batch_engine(model, runtime=spec.runtime)
+        self._engine = open_batch_engine(
+            model, runtime=spec.runtime, options=EngineOptions(is_int8=is_int8)
+        )
         self._builder = TextPromptBuilder(
             template, self._engine.tokenizer, instruction=spec.instruction
         )

@@ -39,6 +39,8 @@ class TrainState:
     """Steps done."""
     tokens: int = 0
     seconds: float = 0.0
+    rate: float = 0.0
+    """Learning rate of the last step."""
     train_losses: list[float] = field(default_factory=list[float])
     """Mean answer-token loss of each step, in nats."""
     dev_losses: list[tuple[int, float]] = field(default_factory=list[tuple[int, float]])

@@ -341,7 +341,8 @@ def run(
             torch.manual_seed(seed + crew.rank * _RANK_STRIDE)
             share, tokens = trainer.backward(state.step)
             loss = crew.add_up(trainer.weights.trained(), share)
-            trainer.weights.update(trainer.rate(state.step))
+            state.rate = trainer.rate(state.step)
+            trainer.weights.update(state.rate)
             state.step += 1
             state.tokens += tokens
             state.train_losses.append(loss)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from groundtune.core.protocols import Progress
     from groundtune.tune.checkpoint import TrainState
     from groundtune.tune.dataset import Pack
+    from groundtune.tune.loop import Observe
 
 _BETAS = (0.9, 0.98)
 _FLOOR = 0.02
@@ -48,6 +49,7 @@ def train(
     folder: Path,
     seed: int,
     progress: Progress = silent,
+    observe: Observe | None = None,
 ) -> Trained:
     """Train the adapter of `model` and leave its best weights in it.
 
@@ -60,7 +62,9 @@ def train(
         StoreError: A checkpoint could not be written or read.
     """
     trainer = _AdapterTrainer(model, packs, dev, settings, seed)
-    state = run(trainer, folder=folder, label="training", progress=progress)
+    state = run(
+        trainer, folder=folder, label="training", progress=progress, observe=observe
+    )
     trainer.weights.use_best()
     model.eval()
     return Trained(state, settings)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from groundtune.augment.chat import ChatTemplate
 from groundtune.augment.prompt import INSTRUCTION, PROMPT_VERSION, PromptBuilder
 from groundtune.core.errors import DataError
+from groundtune.recipes.tracking import emitted
 from groundtune.store.models import open_model
 from groundtune.store.tuned import checkpoint_folder
 from groundtune.tune import attention
@@ -60,6 +61,8 @@ class AdapterJob:
     evidence: dict[str, Evidence] = field(default_factory=dict[str, Evidence])
     """By case id; the context adapter's alone."""
     seed: int = 0
+    is_tracked: bool = False
+    """Whether steps are handed out as they are made."""
 
 
 def train_adapter(job: AdapterJob, channel: Channel) -> dict[str, Any]:
@@ -97,6 +100,7 @@ def train_adapter(job: AdapterJob, channel: Channel) -> dict[str, Any]:
         folder=checkpoint,
         seed=job.seed,
         progress=progress,
+        observe=emitted(channel) if job.is_tracked else None,
     )
     if not team().is_main:
         return {}

@@ -34,8 +34,11 @@ def described_job(
     base: str,
     out: Path,
     seed: int,
+    keeps_all: bool = False,
 ) -> LabelJob:
     """The training of these cases, some of them kept for dev where there are enough.
+
+    All are trained on where it `keeps_all`, or dev cases have a file of their own.
 
     Raises:
         DataError: There is one label only.
@@ -48,7 +51,7 @@ def described_job(
             fix="give cases of two labels at least",
             where=str(sides.files["train"]),
         )
-    if "dev" not in sides.files:
+    if "dev" not in sides.files and not keeps_all:
         cases, held = _share(cases, strategy=settings.strategy, seed=seed)
     return LabelJob(
         task=task,

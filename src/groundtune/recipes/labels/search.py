@@ -43,6 +43,9 @@ if TYPE_CHECKING:
     from groundtune.tune.checkpoint import TrainState
     from groundtune.tune.loop import Observe
 
+_LEAST_CASES_TO_CHOOSE = 100
+"""With fewer dev cases, settings are chosen by cross-validation instead."""
+_FOLDS = 5
 _STARTUP = 6
 """Trials before the sampler follows what it has seen."""
 _FEWEST_COMPARED = 3
@@ -119,6 +122,11 @@ class GivenUpError(Exception):
     def __init__(self, state: TrainState) -> None:
         super().__init__(state.step)
         self.state = state
+
+
+def search_folds(job: LabelJob) -> int:
+    """Folds in which settings are chosen; 0 where there are dev cases enough."""
+    return 0 if len(job.dev) >= _LEAST_CASES_TO_CHOOSE else _FOLDS
 
 
 def search_folder(out: Path) -> Path:

@@ -93,3 +93,24 @@ def with_changes(
             where=f"encoder.{idle[0]}",
         )
     return changed(settings, changes)
+
+
+def check_shared(settings: EncoderSettings, *, processes: int, is_words: bool) -> None:
+    """Refuse several processes where they would have nothing to share.
+
+    Raises:
+        ConfigError: The strategy is made by one process.
+    """
+    if processes == 1:
+        return
+    if settings.strategy == "contrastive":
+        why = "contrasts compare each text of a step with all others"
+    elif settings.strategy == "head" and not is_words:
+        why = "a head is fitted in one go"
+    else:
+        return
+    raise ConfigError(
+        f"{processes} processes cannot share this training: {why}",
+        fix="leave out --processes, or use --strategy full",
+        where="processes",
+    )

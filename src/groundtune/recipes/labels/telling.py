@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from groundtune.measure.entities import entity_report
 from groundtune.measure.labels import label_report
 from groundtune.recipes.present import present_entities, present_labels
 from groundtune.recipes.tuning_page.history import training_history
+from groundtune.recipes.tuning_page.tuned import Folds
 from groundtune.retrieve.embed import open_embedder
 from groundtune.tasks import ner
 
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
     from groundtune.core.values import EntityCase, LabelCase
     from groundtune.measure.rows import Figure
     from groundtune.recipes.labelling import Judged
+    from groundtune.recipes.labels.crossed import Crossed
     from groundtune.recipes.labels.training import LabelJob
+    from groundtune.recipes.tuning_page.tuned import Basis
     from groundtune.store.models import ModelFolder
 
     Case = LabelCase | EntityCase
@@ -36,17 +39,32 @@ def present_model(
     *,
     model: ModelFolder,
     progress: Progress,
+    crossed: Crossed | None = None,
 ) -> None:
-    """Write the page and the card into the model's folder."""
-    basis: Literal["test", "dev"] = "test" if "test" in judged else "dev"
-    cases, found = getattr(job, basis), judged[basis]
+    """Write the page and the card into the model's folder.
+
+    They are of the test cases if there are any, else of the cross-validation, else of
+    the dev cases.
+    """
+    basis: Basis = "test" if "test" in judged else "dev"
+    if basis == "dev" and crossed is not None:
+        basis = "cross-validated"
+    if basis == "cross-validated":
+        assert crossed is not None
+        cases, found = job.train, crossed.judged(job.train)
+    else:
+        cases, found = getattr(job, basis), judged[basis]
     temperature = float(record["temperature"])
     training = record["training"]
     shared: dict[str, Any] = {
         "base": model.name,
         "method": job.settings.strategy,
         "temperature": temperature,
-        "dev": job.dev if basis == "test" else (),
+        "dev": job.dev if basis != "dev" else (),
+        "folds": _folds(crossed),
+        "baselines": crossed.baselines(job.train)
+        if crossed and basis == "cross-validated"
+        else None,
         "history": training_history(
             training["train_losses"],
             dev_losses=[(at, loss) for at, loss in training["dev_losses"]],
@@ -64,7 +82,7 @@ def present_model(
         present_entities(
             Path(job.out),
             train=cast("Sequence[EntityCase]", job.train),
-            test=cases,
+            test=cast("Sequence[EntityCase]", cases),
             tags=job.labels,
             predicted=[one.predicted for one in found],
             logits=logits,
@@ -75,13 +93,25 @@ def present_model(
         Path(job.out),
         task=job.task,
         train=cast("Sequence[LabelCase]", job.train),
-        test=cases,
+        test=cast("Sequence[LabelCase]", cases),
         labels=job.labels,
         predicted=[one.predicted[0] for one in found],
         logits_N_L=np.concatenate(logits),
         embedder=open_embedder(model),
         progress=progress,
         **shared,
+    )
+
+
+def _folds(crossed: Crossed | None) -> Folds | None:
+    if crossed is None:
+        return None
+    record = crossed.record
+    return Folds(
+        count=record["folds"],
+        figure=crossed.figure,
+        scores=tuple(p["value"] for p in record["parts"] if p["draw"] == 1),
+        draws=tuple(record["draws"]),
     )
 
 
@@ -94,6 +124,9 @@ def _circumstances(job: LabelJob, training: Mapping[str, Any]) -> dict[str, Any]
         found[f"left out, since in {side}"] = count
     if budget := training.get("budget"):
         found["budget in seconds"] = budget["seconds"]
+    if crossed := job.record["cross_validation"]:
+        found["folds"] = crossed["folds"]
+        found["draws of the folds"] = crossed["repeats"]
     if search := job.record["search"]:
         found["settings tried"] = len(search["trials"])
         found["settings chosen on"] = search["chosen_on"]
@@ -112,6 +145,12 @@ def _limits(job: LabelJob) -> list[str]:
             f"Its settings are the best of {len(search['trials'])} on "
             f"{search['chosen_on']}; a score on those cases is too high for it."
         )
+        if crossed := job.record["cross_validation"]:
+            found.append(
+                f"In the cross-validation each of the {crossed['folds']} folds "
+                "searched settings anew, without its own cases, so that its figure is "
+                "not too high for that."
+            )
     return found
 
 

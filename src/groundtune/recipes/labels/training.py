@@ -51,8 +51,10 @@ if TYPE_CHECKING:
     Case = LabelCase | EntityCase
     Floats = npt.NDArray[np.float32]
 
-_TOLD = ("out", "is_tracked", "record")
+_TOLD = ("out", "is_tracked", "record", "files")
 """What a job says that decides nothing about the model."""
+_RARE = ("budget_seconds", "temperature", "cross_validation")
+"""What decides only where it is given: plans without it stay as they were."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,8 +77,14 @@ class LabelJob:
     """About how long training may take."""
     is_tracked: bool = False
     """Whether steps are handed out as they are made."""
+    temperature: float | None = None
+    """What logits are divided by; None to fit it to the dev cases."""
+    cross_validation: str | None = None
+    """Fingerprint of the one that went before."""
     record: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """What else the manifest is to say of the training."""
+    files: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Texts to put beside the weights, by their path in the folder."""
 
     @property
     def plan(self) -> str:
@@ -84,8 +92,9 @@ class LabelJob:
         parts: dict[str, Any] = asdict(self)
         for name in _TOLD:
             del parts[name]
-        if self.budget_seconds is None:
-            del parts["budget_seconds"]
+        for name in _RARE:
+            if parts[name] is None:
+                del parts[name]
         return fingerprint(parts)
 
     @property

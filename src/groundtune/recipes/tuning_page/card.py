@@ -128,6 +128,8 @@ def _scores(model: TunedModel) -> list[str]:
     """The model's figures, and those of the baselines beside the first of them."""
     measure, counted = measure_name(model.measure), f"{model.basis} cases"
     unseen = " that the model never saw" if model.basis == "test" else ""
+    if model.basis == "cross-validated":
+        unseen = ", each judged by a model trained on the other folds"
     rows = [(f"**{measure}**", *_cells(model, model.score))]
     rows += [
         (measure_name(name), *_cells(model, figure))
@@ -137,6 +139,7 @@ def _scores(model: TunedModel) -> list[str]:
         "## Scores",
         f"On {model.basis} cases{unseen}; brackets are 95 % intervals.",
         _table(("measure", "value", "interval", counted), rows),
+        model.folds_told,
     ]
     if model.baselines:
         rows = [("**tuned**", *_cells(model, model.score))]
@@ -152,7 +155,7 @@ def _scores(model: TunedModel) -> list[str]:
         found.append(
             f"Calibration error over {its.unit}: {its.before.error:.3f} as trained, "
             f"{its.after.error:.3f} with logits divided by the temperature "
-            f"{its.temperature:.3f}, which was fitted on dev cases."
+            f"{its.temperature:.3f}, which was fitted on {its.fitted_on}."
         )
     return found
 

@@ -7,7 +7,7 @@ which figures are told, in what words, and which cases are shown.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from groundtune.measure.calibration import Binning
+    from groundtune.recipes.tuning_page.tuned import Basis
 
     Floats = npt.NDArray[np.floating[Any]]
 
@@ -64,7 +65,7 @@ def label_content(
     history: Sequence[Mapping[str, float]] = (),
     settings: Mapping[str, Any] | None = None,
     data: Mapping[str, Any] | None = None,
-    basis: Literal["test", "dev"] = "test",
+    basis: Basis = "test",
     seed: int = 0,
 ) -> TunedModel:
     """Tell of a model that gives a text one label.
@@ -84,7 +85,8 @@ def label_content(
         history: What was measured through training; see `tuning_page.plots`.
         settings: Base model, method and hyper-parameters.
         data: Counts and hashes of the cases.
-        basis: Whether these are test cases, or dev cases for want of any.
+        basis: Whether these are test cases, or for want of any dev cases or training
+            cases, each judged by the model of its fold.
         seed: Where resampling starts.
 
     Raises:
@@ -152,7 +154,7 @@ def entity_content(
     history: Sequence[Mapping[str, float]] = (),
     settings: Mapping[str, Any] | None = None,
     data: Mapping[str, Any] | None = None,
-    basis: Literal["test", "dev"] = "test",
+    basis: Basis = "test",
     seed: int = 0,
 ) -> TunedModel:
     """Tell of a model that finds named entities.
@@ -231,7 +233,7 @@ def text_content(
     history: Sequence[Mapping[str, float]] = (),
     settings: Mapping[str, Any] | None = None,
     data: Mapping[str, Any] | None = None,
-    basis: Literal["test", "dev"] = "test",
+    basis: Basis = "test",
     seed: int = 0,
 ) -> TunedModel:
     """Tell of a model that writes: a translation, a reply, a summary.
@@ -358,6 +360,12 @@ def _warnings(
         found.append(
             "No test cases were given. These are dev cases, which chose the weights: "
             "expect less on others."
+        )
+    if basis == "cross-validated":
+        found.append(
+            "No test cases were given. The figures come from cross-validation: they "
+            "are of models trained on a part of the cases. The model in this folder "
+            "was trained on all of them and measured on none."
         )
     if cases < _FEW_CASES:
         found.append(

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from groundtune.measure.rows import Figure
 
 
+Basis = Literal["test", "dev", "cross-validated"]
+"""Which cases a model is measured on."""
+
 _NAMES = {
     "bleu": "BLEU",
     "chrf": "chrF",
@@ -49,6 +52,21 @@ class Calibration:
     bins_after: tuple[Bin, ...]
     unit: str
     """What is counted: cases or words."""
+    fitted_on: str = "dev cases"
+    """What the temperature comes from."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Folds:
+    """A cross-validation: each training case judged by a model that never saw it."""
+
+    count: int
+    figure: Figure
+    """The primary measure over all cases, the mean of the draws."""
+    scores: tuple[float, ...]
+    """Of each fold of the first draw."""
+    draws: tuple[float, ...]
+    """Of each time that the folds were cut."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,8 +95,11 @@ class TunedModel:
     """The primary measure of what needs no training, by name."""
     gain: Figure | None = None
     """The score above that of the best baseline, on the same cases; None without."""
-    basis: Literal["test", "dev"] = "test"
-    """Which cases it was measured on. Dev cases chose its weights: expect less."""
+    basis: Basis = "test"
+    """Which cases it was measured on. Dev cases chose its weights: expect less.
+    Cross-validated are the training cases, each judged by the model of its fold."""
+    folds: Folds | None = None
+    """Its cross-validation, where there was one."""
     limit: float = 1.0
     """The highest score that there can be."""
     labels: LabelReport | None = None
@@ -116,6 +137,28 @@ class TunedModel:
     def shown(self, value: float, *, sign: str = "") -> str:
         """A score with the digits that its scale deserves."""
         return f"{value:{sign}.3f}" if self.limit == 1 else f"{value:{sign}.1f}"
+
+    @property
+    def folds_told(self) -> str:
+        """The cross-validation in words; empty without one."""
+        if (folds := self.folds) is None:
+            return ""
+        figure = folds.figure
+        low, high = self.shown(figure.low), self.shown(figure.high)
+        parts = ", ".join(map(self.shown, folds.scores))
+        found = (
+            f"Cross-validation with {folds.count} folds of the training cases: "
+            f"{measure_name(self.measure)} {self.shown(figure.value)} [{low}, {high}] "
+            f"over {figure.n:,} cases, each judged by a model that was trained on the "
+            "other folds. "
+        )
+        if len(folds.draws) == 1:
+            return f"{found}By fold: {parts}."
+        draws = ", ".join(map(self.shown, folds.draws))
+        found += f"Mean of {len(folds.draws)} draws of the folds: {draws}. "
+        if self.basis == "cross-validated":
+            found += "What else is shown here is of the first draw. "
+        return f"{found}By fold of the first draw: {parts}."
 
     @property
     def told(self) -> str:
