@@ -49,3 +49,9 @@ def test_one_candidate_begins_the_answer_for_the_model() -> None:
     (led,) = [s for s in candidate_styles([], {}) if s.lead]
     assert led.name == "led"
     assert led.lead == "The answer is:"
+
+
+def test_one_candidate_shows_examples_and_begins_the_answer() -> None:
+    styles = {style.name: style for style in candidate_styles(_CASES, _EVIDENCE)}
+    assert styles["led examples"].shots == styles["examples"].shots
+    assert styles["led examples"].lead == styles["led"].lead

@@ -46,10 +46,12 @@ class StyleJob:
 def candidate_styles(
     train: Sequence[QaCase], evidence: Mapping[str, Any]
 ) -> tuple[PromptStyle, ...]:
-    """Two instructions, and one of them led in, or with solved training cases."""
+    """Two instructions, and one of them led in, with solved training cases, or both."""
     styles = [INSTRUCTION, BRIEF, replace(BRIEF, name="led", lead=_LEAD)]
     if shots := _unlike(_solved(train, evidence)):
-        styles.append(replace(BRIEF, name="examples", shots=shots))
+        solved = replace(BRIEF, name="examples", shots=shots)
+        # A small model does better with both than with either, and says less.
+        styles += [solved, replace(solved, name="led examples", lead=_LEAD)]
     return tuple(styles)
 
 
