@@ -137,7 +137,7 @@ def test_flips_name_volume_updates_and_latency_with_their_numbers() -> None:
     left = 60_000 - (3600 - 50) / 10
     assert flips["updates"].value == pytest.approx(left / 3595)
     assert flips["latency"].value == 1600
-    assert "tuned would be quicker" in flips["latency"].text
+    assert "the best that is quicker is tuned" in flips["latency"].text
     assert "trained again once a month" in flips["volume"].text
     assert "Quality is not in this sum" in flips["volume"].text
 

@@ -300,8 +300,8 @@ def test_the_first_screen_says_what_how_sure_at_what_cost_and_until_when(
         " ".join(part) for part in (first.sure, first.cost, first.again)
     )
     assert "On 208 test questions from 26 documents" in sure
-    assert f"both scored {both.score.value:.2f}" in sure
-    assert "at most 5 in 100" in sure
+    assert f"both scored {both.score.value:.3f}" in sure
+    assert "at most 5 of 100" in sure
     assert f"{1000 * both.latency_ms['mean'] / 60_000:.1f} min of machine time" in cost
     assert f"rag {1000 * rag.latency_ms['mean'] / 60_000:.1f} min" in cost
     assert "10.6 min, once" in cost, "634.5 s of training"

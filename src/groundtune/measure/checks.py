@@ -222,7 +222,8 @@ def _about_reading(
 
 
 def _about_training(
-    arms: Mapping[str, ArmFigures], diagnostics: Mapping[str, ArmFigures]
+    arms: Mapping[str, ArmFigures],
+    diagnostics: Mapping[str, ArmFigures],
 ) -> list[str]:
     found: list[str] = []
     trained = [arms[name] for name in ("tuned", "both") if name in arms]
@@ -232,11 +233,13 @@ def _about_training(
             f"One training seed for {names}: how much another would differ is not "
             "known and is in none of the intervals."
         )
-    nearest, tuned = diagnostics.get("nearest_answer"), arms.get("tuned")
-    if nearest and tuned and 0 < tuned.score.value <= nearest.score.value:
+    nearest = diagnostics.get("nearest_answer")
+    if nearest and any(0 < a.score.value <= nearest.score.value for a in trained):
+        against = " and ".join(f"{arm.name} {arm.score.value:.3f}" for arm in trained)
         found.append(
-            f"Copying the answer of the nearest training question scores "
-            f"{nearest.score.value:.2f}, tuned {tuned.score.value:.2f}: look for test "
-            "answers among the training data."
+            f"Copying the answer of the nearest training case scores "
+            f"{nearest.score.value:.3f}, {against}: test cases ask much of what "
+            "training asked. Look for test answers among the training data, and expect "
+            "less of training where new things are asked."
         )
     return found

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from groundtune.measure.costs import RETRAINED, costs_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from groundtune.config.protocol import ProtocolSettings
     from groundtune.measure.costs import BreakEven, Costs
@@ -181,22 +181,25 @@ def _latency_flip(winner: str, arms: Mapping[str, ArmFigures]) -> Flip | None:
     """The latency limit at which the winner would be dropped."""
     slowest = arms[winner].latency_ms.get("p95")
     quicker = [
-        name
-        for name, arm in arms.items()
+        arm
+        for arm in arms.values()
         if slowest is not None and arm.latency_ms.get("p95", slowest) < slowest
     ]
     if slowest is None or not quicker:
         return None
+    best = max(quicker, key=lambda arm: arm.score.value)
     text = (
-        f"If 95 of 100 answers had to come within less than {slowest:,.0f} ms on this "
-        f"machine, {winner} would be out; {_listed(quicker)} would be quicker."
+        f"If 95 of 100 answers had to come within less than {_told_ms(slowest)} on "
+        f"this machine, {winner} would be out; the best that is quicker is {best.name} "
+        f"({best.score.value:.3f})."
     )
     return Flip(what="latency", text=text, value=slowest)
 
 
-def _listed(names: Sequence[str]) -> str:
-    *first, last = names
-    return f"{', '.join(first)} and {last}" if first else last
+def _told_ms(milliseconds: float) -> str:
+    if milliseconds < 1000:
+        return f"{milliseconds:,.0f} ms"
+    return f"{milliseconds / 1000:,.1f} s"
 
 
 def _price_flip(winner: str, arms: Mapping[str, ArmFigures]) -> Flip | None:

@@ -28,7 +28,7 @@ def page_markdown(summary: Summary, *, title: str, measure: str) -> str:
         f"# {_plain(first.headline)}",
         f"`{summary.task}` · {_plain(title)}",
         _plain(first.meaning),
-        _section("How sure is that?", first.sure),
+        _section("Why, and how sure?", first.sure),
         _section("What does it cost?", first.cost),
         _section("When to think again?", first.again),
         _section("Before you rely on this", summary.warnings),

@@ -7,6 +7,7 @@ again. Figures come from the summary; sentences are made here.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isfinite
 from typing import TYPE_CHECKING
 
 from groundtune.core.values import ARMS
@@ -134,21 +135,18 @@ def _sure(summary: Summary, measure: str) -> list[str]:
     second = next(name for name in ranked if name != first)
     explained = measure_words(summary.measure)
     best, other = arms[first].score.value, arms[second].score.value
-    # Two places, unless they would look alike and are not.
-    places = 2 if f"{best:.2f}" != f"{other:.2f}" else 3
     scores = (
-        f"{_basis(summary)}, {first} scored {best:.{places}f} and "
-        f"{second}, the best of the others, {other:.{places}f} ({measure}"
-        f"{', ' + explained if explained else ''})."
+        f"{_basis(summary)}, {first} scored {best:.3f} and {second}, the best of the "
+        f"others, {other:.3f} ({measure}{', ' + explained if explained else ''})."
     )
-    return [scores, *_gap_lines(summary, first, second), _error_rate(summary)]
+    return [scores, *_gap_lines(summary, first, second), *_error_rate(summary)]
 
 
 def _alone(summary: Summary, name: str, measure: str) -> str:
     score = summary.arms[name].score
     return (
-        f"{_basis(summary)}, {name} scored {score.value:.2f} ({measure}, with 95 % "
-        f"confidence between {score.low:.2f} and {score.high:.2f}). Nothing was "
+        f"{_basis(summary)}, {name} scored {score.value:.3f} ({measure}, with 95 % "
+        f"confidence between {score.low:.3f} and {score.high:.3f}). Nothing was "
         "measured beside it."
     )
 
@@ -159,8 +157,7 @@ def _gap_lines(summary: Summary, first: str, second: str) -> list[str]:
         return []
     gap, p = pair
     sign = "" if gap.low >= 0 else "+"
-    places = 2 if max(-gap.low, gap.high) >= 0.05 else 3
-    low, high, seen = (f"{x:{sign}.{places}f}" for x in (gap.low, gap.high, gap.value))
+    low, high, seen = (f"{x:{sign}.3f}" for x in (gap.low, gap.high, gap.value))
     between = f"between {low} and {high}"
     if summary.verdict.reason == "quality":
         return [
@@ -172,9 +169,10 @@ def _gap_lines(summary: Summary, first: str, second: str) -> list[str]:
         decides = "cost decides" if known else "tokens and ease of update decide"
         worst = max(0.0, -summary.verdict.against_best[first])
         return [
-            f"A difference below {summary.settings.margin:g} was set to mean nothing. "
-            f"The one seen is {seen}, and with 95 % confidence {first} is at most "
-            f"{worst:.3f} below any other. So {decides}."
+            f"With 95 % confidence {first} is at most {worst:.3f} below any other. "
+            f"Less than {summary.settings.margin:g} counts as no difference here (the "
+            f"margin, which you may set), so {decides}.",
+            *_left_behind(summary),
         ]
     if gap.low > 0:
         return [
@@ -188,20 +186,35 @@ def _gap_lines(summary: Summary, first: str, second: str) -> list[str]:
     ]
 
 
+def _left_behind(summary: Summary) -> list[str]:
+    """Which arms are not as good, and by how much they may be worse."""
+    verdict = summary.verdict
+    bounds = {n: -verdict.against_best[n] for n in _ranked(summary)}
+    out = [
+        # With few documents there may be no bound at all.
+        f"{name} {bound:.3f}" if isfinite(bound) else name
+        for name, bound in bounds.items()
+        if name not in verdict.kept
+    ]
+    return [f"Too far below the best, at worst: {', '.join(out)}."] if out else []
+
+
 def _sign(p: float) -> str:
     shown = p_value(p)
     return shown if shown.startswith("<") else f"= {shown}"
 
 
-def _error_rate(summary: Summary) -> str:
+def _error_rate(summary: Summary) -> list[str]:
     share = 100 * summary.settings.alpha
-    text = (
-        f"Where all are equally good, at most {share:g} in 100 such comparisons name "
-        "a winner."
-    )
+    found: list[str] = []
+    if summary.verdict.reason == "quality":
+        found.append(
+            "Were all arms equally good, one would still be called better in at most "
+            f"{share:g} of 100 such comparisons."
+        )
     if summary.counts.cases < summary.settings.screening_cases:
-        return f"{text} This one is small: a screening, good for large gaps only."
-    return text
+        found.append("This one is small: a screening, good for large gaps only.")
+    return found
 
 
 def _meanwhile(summary: Summary) -> str:
