@@ -184,6 +184,18 @@ def test_few_documents_are_undecided_and_say_why() -> None:
     assert any("these documents" in text for text in by_case.warnings)
 
 
+@pytest.mark.parametrize(("groups", "arm"), [(8, None), (9, "rag")])
+def test_from_nine_documents_on_four_arms_can_be_told_apart(
+    groups: int, arm: str | None
+) -> None:
+    """8 give p = 2 / 2 ** 8 at best, and 6 times that is above 0.8 of 0.05."""
+    shares = {"plain": 0.0, "rag": 1.0, "tuned": 0.0, "both": 0.0}
+    verdict = judge(make_rows(shares, groups=groups)).verdict
+    assert verdict.arm == arm
+    assert verdict.groups_needed == (None if arm else 9)
+    assert ("add documents, to 9 at least" in verdict.why) == (arm is None)
+
+
 def test_one_document_is_judged_by_its_questions() -> None:
     found = judge(make_rows({"plain": 0.0, "rag": 0.9}, groups=1))
     assert found.verdict.arm == "rag"

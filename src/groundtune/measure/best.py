@@ -119,7 +119,8 @@ def simultaneous_lower(joint: Joint, *, alpha: float = 1 - LEVEL) -> Floats:
     once with confidence `1 - alpha`: the studentised maximum over all ordered pairs
     of the joint bootstrap, a single step in the manner of Hsu's comparison with the
     best. With 12 groups or fewer: exact sign flips with Bonferroni's correction,
-    which needs 8 groups for four arms and is minus infinity below that.
+    which needs 8 groups for four arms and is minus infinity below that. A verdict on
+    quality needs 9 of them, for `CAUTION`.
     """
     arms = len(joint.names)
     lower_A_A = np.zeros((arms, arms))

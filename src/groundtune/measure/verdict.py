@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import ceil, comb, log2
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -20,7 +21,11 @@ from groundtune.measure.best import Joint, difference, shown_better, simultaneou
 from groundtune.measure.costs import amounts, cheapest, costs_of
 from groundtune.measure.flips import Flip, find_flips, told_answers
 from groundtune.measure.resample import Groups
-from groundtune.measure.statistics import PairedDifference, standard_error
+from groundtune.measure.statistics import (
+    CAUTION,
+    PairedDifference,
+    standard_error,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -47,6 +52,8 @@ class Verdict:
     """Arms dropped beforehand, with the reason."""
     cases_needed: int | None = None
     """About how many cases in all would decide it; None if decided, or unknowable."""
+    groups_needed: int | None = None
+    """From how many documents cases have to be, where there are too few of them."""
     against_best: Mapping[str, float] = field(default_factory=dict[str, float])
     """Simultaneous lower bound of each arm's lead over the best of the others."""
 
@@ -66,6 +73,7 @@ class Verdict:
             "beaten": list(self.beaten),
             "gated": dict(self.gated),
             "cases_needed": self.cases_needed,
+            "groups_needed": self.groups_needed,
             "against_best": finite,
         }
 
@@ -129,6 +137,7 @@ def decide(
             beaten=beaten,
             gated=gated,
             cases_needed=needed,
+            groups_needed=judged.fewest_groups if judged.too_few_groups else None,
             against_best=against_best,
         )
     flips = find_flips(chosen, judged.arms, settings)
@@ -251,8 +260,9 @@ class _Judged:
             text += f" {' and '.join(beaten)} {verb} shown to be worse."
         if self.too_few_groups:
             return text + (
-                f" {self.joint.grouping.count} groups are too few to tell arms apart, "
-                "however many cases they hold: add documents."
+                f" {self.joint.grouping.count} groups are too few to tell "
+                f"{len(self.joint.names)} arms apart, however many cases they hold: "
+                f"add documents, to {self.fewest_groups} at least."
             )
         needed = self.cases_needed(beaten)
         if needed is not None:
@@ -267,9 +277,17 @@ class _Judged:
 
     @property
     def too_few_groups(self) -> bool:
-        """Whether the number of groups alone rules out every verdict."""
+        """Whether the number of groups alone rules out that an arm is shown better."""
+        if self.joint.grouping.count < self.fewest_groups:
+            return True
         lower_A_A = simultaneous_lower(self.joint, alpha=self.settings.alpha)
         return bool(np.isinf(lower_A_A).any())
+
+    @property
+    def fewest_groups(self) -> int:
+        """Groups from which a sign-flip test can be clear enough for all pairs."""
+        pairs = comb(len(self.joint.names), 2)
+        return ceil(1 + log2(pairs / (CAUTION * self.settings.alpha)))
 
     def cases_needed(self, beaten: Sequence[str]) -> int | None:
         """Cases with which the open pair is told apart, or shown equal."""

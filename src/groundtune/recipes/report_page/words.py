@@ -234,6 +234,11 @@ def _meanwhile(summary: Summary) -> str:
         parts.append(f"Between {_and(open_)} these cases cannot choose.")
     if verdict.cases_needed:
         parts.append(f"Bring about {verdict.cases_needed:,} cases in all to decide it.")
+    if verdict.groups_needed:
+        parts.append(
+            f"Bring cases from {verdict.groups_needed} {words_of(summary.task).groups} "
+            f"at least: {summary.counts.groups} cannot decide it, however large a gap."
+        )
     return " ".join(parts) or verdict.why
 
 
