@@ -29,7 +29,8 @@ def lines(*records: object) -> bytes:
 
 
 def test_every_conversation_becomes_a_section() -> None:
-    read = read_json_lines(lines(MESSAGES, PAIR), name="past.jsonl", where="past.jsonl")
+    raw = lines(MESSAGES, PAIR)
+    (read,) = read_json_lines(raw, name="past.jsonl", where="past.jsonl")
 
     assert read.metadata["kind"] == "conversation"
     shown = [(block.kind, read.text[block.start : block.end]) for block in read.blocks]
@@ -69,7 +70,7 @@ def test_one_record_that_is_no_conversation_makes_it_an_ordinary_file(
 ) -> None:
     assert exchanges_of([PAIR, record]) == []
     raw = lines({"title": "Kites", "text": "They fly."}, PAIR, record)
-    read = read_json_lines(raw, name="a.jsonl", where="a.jsonl")
+    (read,) = read_json_lines(raw, name="a.jsonl", where="a.jsonl")
     assert "kind" not in read.metadata
 
 

@@ -90,9 +90,38 @@ def test_records_become_sections(show: Any) -> None:
 def test_json_lines(show: Any) -> None:
     raw = '{"title": "A", "text": "x\u2028y"}\n\n{"title": "B", "n": true}\n'.encode()
 
-    document = read_json_lines(raw, name="a.jsonl", where="a.jsonl")
+    (document,) = read_json_lines(raw, name="a.jsonl", where="a.jsonl")
 
     assert [text for _, _, text in show(document)] == ["A", "x\u2028y", "B", "n: true"]
+
+
+@pytest.mark.parametrize("key", ["_id", "doc_id", "document_id"])
+def test_records_that_name_their_document_are_documents(show: Any, key: str) -> None:
+    raw = (
+        f'{{"{key}": "a#1", "title": "A", "text": "One.", "lang": "en"}}\n'
+        f'{{"{key}": "b#2", "title": "B", "text": "Two."}}\n'
+        f'{{"{key}": "c#3", "title": "", "text": ""}}\n'
+    ).encode()
+
+    documents = read_json_lines(raw, name="sub/c.jsonl", where="c.jsonl")
+
+    assert [document.id for document in documents] == ["a#1", "b#2"]
+    assert [document.title for document in documents] == ["A", "B"]
+    assert [text for _, _, text in show(documents[0])] == ["A", "lang: en", "One."]
+    assert documents[0].metadata["path"] == "sub/c.jsonl"
+
+
+@pytest.mark.parametrize(
+    "second",
+    ['{"_id": "a", "text": "Two."}', '{"text": "Two."}', '{"_id": 7, "text": "Two."}'],
+    ids=["the same name", "no name", "a number"],
+)
+def test_records_of_which_one_has_no_name_of_its_own_are_one(second: str) -> None:
+    raw = f'{{"_id": "a", "text": "One."}}\n{second}\n'.encode()
+
+    (document,) = read_json_lines(raw, name="c.jsonl", where="c.jsonl")
+
+    assert document.id == "c.jsonl"
 
 
 def test_squad_is_still_one_document_an_article() -> None:

@@ -240,3 +240,27 @@ def test_the_learning_curve_of_questions_is_of_nested_parts(
         folder = run / "models" / f"tuned@{size}"
         assert (folder / "model.safetensors").exists()
     assert "tuned@" not in json.dumps(report(run).to_json()["arms"])
+
+
+def test_cases_that_name_no_document_are_refused_before_training(
+    finished: Finished, tmp_path: Path
+) -> None:
+    asked = [
+        {"question": f"Who was {n}?", "answers": ["nobody"], "source": f"shelf-{n}"}
+        for n in range(12)
+    ]
+    cases = tmp_path / "cases.jsonl"
+    cases.write_text("".join(json.dumps(one) + "\n" for one in asked))
+
+    with pytest.raises(DataError, match="name documents such as 'shelf-") as refused:
+        compare(
+            "qa",
+            cases=cases,
+            kb=finished.run / "kb",
+            out=tmp_path / "run",
+            arms=("rag", "both"),
+            settings=finished.settings,
+        )
+
+    assert "--arms" in refused.value.fix
+    assert not (tmp_path / "run" / "rows.jsonl").exists()

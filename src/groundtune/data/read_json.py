@@ -21,10 +21,12 @@ from groundtune.data.read_text import decode
 from groundtune.data.squad import looks_like_squad, squad_documents
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
 _TITLE_KEYS = ("title", "name", "heading", "subject", "headline")
 _TEXT_KEYS = frozenset({"text", "content", "contents", "body", "abstract"})
+_ID_KEYS = ("_id", "doc_id", "document_id")
+"""Of records that are documents. A plain `id` may be that of anything."""
 _TITLE_CHARACTERS = 200
 _LONG_CHARACTERS = 200
 """Above that a field is a paragraph of its own."""
@@ -43,20 +45,63 @@ def read_json(raw: bytes, *, name: str, where: str) -> list[Document]:
     return [_document(records, name=name, where=where)]
 
 
-def read_json_lines(raw: bytes, *, name: str, where: str) -> Document:
-    """Read a file with one JSON value a line.
+def read_json_lines(raw: bytes, *, name: str, where: str) -> list[Document]:
+    """Read a file with one JSON value a line: one document, or one for each line.
+
+    Lines are documents of their own where each names its document, as cases name the
+    one that they are about.
 
     Raises:
         DataError: It is not UTF-8, a line is not JSON, or it holds no text.
     """
     # Not splitlines: a JSON string may hold U+2028, which that takes for a line end.
     lines = decode(raw, where=where).split("\n")
-    records = (
+    records = [
         _load(line, where=where, line=number)
         for number, line in enumerate(lines, start=1)
         if line.strip()
-    )
-    return _document(records, name=name, where=where)
+    ]
+    if key := _id_key(records):
+        return _collection(records, key, name=name, where=where)
+    return [_document(records, name=name, where=where)]
+
+
+def _id_key(records: Sequence[Any]) -> str:
+    """The field in which every record names its document; empty if there is none."""
+    for key in _ID_KEYS:
+        names = [one.get(key) if isinstance(one, dict) else None for one in records]
+        if names and all(isinstance(n, str) and n.strip() for n in names):
+            return key if len(set(names)) == len(names) else ""
+    return ""
+
+
+def _collection(
+    records: Sequence[dict[str, Any]], key: str, *, name: str, where: str
+) -> list[Document]:
+    """A document for each record, without those that hold no text.
+
+    Raises:
+        DataError: None does.
+    """
+    found: list[Document] = []
+    for record in records:
+        composer = Composer()
+        fields = {field: value for field, value in record.items() if field != key}
+        _add_record(composer, fields)
+        if composer.blocks:
+            title = _title(fields)
+            found.append(
+                Document(
+                    id=record[key].strip(),
+                    text=composer.text,
+                    title=fields[title].strip() if title else "",
+                    blocks=tuple(composer.blocks),
+                    metadata={"path": name, "source_format": "json"},
+                )
+            )
+    if not found:
+        raise DataError("holds no text", fix="leave this file out", where=where)
+    return found
 
 
 def _load(text: str, *, where: str, line: int | None) -> Any:  # noqa: ANN401 (a JSON value)

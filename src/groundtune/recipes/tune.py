@@ -210,6 +210,7 @@ def _search(
             out=str(path),
             retrieval=settings.retrieval,
             seed=settings.seed,
+            teaches_reading=True,
         )
         run_in_child(gather_evidence, job, progress=progress)
     return read_json(path)

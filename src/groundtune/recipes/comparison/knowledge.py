@@ -29,7 +29,7 @@ from groundtune.systems.memory import nearest_answers
 from groundtune.tune.examples import Evidence
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from groundtune.core.protocols import Embedder
     from groundtune.recipes.child import Channel
@@ -52,13 +52,15 @@ class KnowledgeJob:
     """File to write."""
     retrieval: RetrievalSettings
     seed: int
+    teaches_reading: bool
+    """Whether an adapter is to learn from what is found for training cases."""
 
 
 def gather_evidence(job: KnowledgeJob, channel: Channel) -> dict[str, float]:
     """Search for all cases and write what was found; return figures on it.
 
     Raises:
-        DataError: The knowledge base is empty.
+        DataError: The knowledge base is empty, or teaches nobody to read.
     """
     embedder = open_named_embedder(job.embedder, offline=True)
     kb = KnowledgeBase.open(Path(job.kb), embedder=embedder)
@@ -97,6 +99,8 @@ def gather_evidence(job: KnowledgeJob, channel: Channel) -> dict[str, float]:
                 "hits": [asdict(hit) for hit in hits],
                 "random": [asdict(passages[int(i)]) for i in at],
             }
+        if side == "train" and job.teaches_reading:
+            _refuse_unfound(cases, written, names=[d.id for d in kb.documents()])
         figures[f"{side}_with_right_passage"] = float(len(ranks))
         if ranks:
             hit = sum(rank is not None for rank in ranks)
@@ -110,6 +114,29 @@ def gather_evidence(job: KnowledgeJob, channel: Channel) -> dict[str, float]:
     }
     write_json(Path(job.out), evidence)
     return figures
+
+
+def _refuse_unfound(
+    cases: Sequence[QaCase], written: Mapping[str, Any], *, names: Sequence[str]
+) -> None:
+    """Say at once, not after an hour, that no case can teach to read.
+
+    Raises:
+        DataError: Of no training case is it known which passage holds its answer.
+    """
+    if any(written[case.id]["gold"] for case in cases):
+        return
+    sources = sorted({case.source for case in cases} - {""})
+    where = "their answers stand in none of the documents"
+    if sources and not set(sources) & set(names):
+        where = f"they name documents such as {sources[0]!r}, and there are such as "
+        where += repr(min(names))
+    raise DataError(
+        f"no training case says which passage holds its answer: {where}",
+        fix='write the name of a document into "source" and a sentence of it into '
+        '"evidence", or measure plain, rag and tuned alone (--arms)',
+        where="training cases",
+    )
 
 
 def _chosen(

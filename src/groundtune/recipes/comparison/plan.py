@@ -78,6 +78,7 @@ class Plan:
                 out=str(path),
                 retrieval=self.settings.retrieval,
                 seed=self.settings.seed,
+                teaches_reading=self.settings.needs_context,
             )
             done = run_in_child(gather_evidence, job, progress=progress)
             self.run.add_resources("retrieval", peak_memory_mb=done.peak_memory_mb)
