@@ -33,6 +33,10 @@ def silent(label: str, done: int, total: int | None) -> None:
     """The progress that shows nothing."""
 
 
+def unheard(_: str) -> None:
+    """The listener that drops what it is told."""
+
+
 class Tokenizer(Protocol):
     """Cuts text into a model's tokens."""
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from groundtune.config.compare import CompareSettings
 from groundtune.config.protocol import ProtocolSettings
 from groundtune.core.errors import ConfigError
-from groundtune.core.protocols import silent
+from groundtune.core.protocols import silent, unheard
 from groundtune.recipes.comparison.by_claims import compare_claims
 from groundtune.recipes.comparison.by_documents import compare_documents
 from groundtune.recipes.comparison.by_labels import compare_labels
@@ -41,10 +41,6 @@ if TYPE_CHECKING:
 OVER_DOCUMENTS = (qa.NAME, dialogue.NAME, fact_check.NAME)
 """Tasks whose evidence is passages; of the others it is labelled cases."""
 TASKS = (*OVER_DOCUMENTS, *LABEL_TASKS, *WRITTEN_TASKS)
-
-
-def unheard(_: str) -> None:
-    """The listener that drops what it is told."""
 
 
 def compare(  # the command line's options, one for one

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from groundtune.config.compare import CompareSettings
 from groundtune.config.training import TrainSettings
-from groundtune.core.protocols import silent
+from groundtune.core.protocols import silent, unheard
 from groundtune.data.worlds import make_world, write_world
-from groundtune.recipes.compare import compare, unheard
+from groundtune.recipes.compare import compare
 from groundtune.recipes.comparison.freshness import EditedFact, measure_freshness
 from groundtune.recipes.ingest import DEFAULT_EMBEDDER
 from groundtune.recipes.report import report, write_html, write_markdown

@@ -59,10 +59,6 @@ class Tracker(Protocol):
         ...
 
 
-def unheard(_: str) -> None:
-    """Nobody listens."""
-
-
 def check_tracker(name: str) -> None:
     """Refuse a tracker that is not there, before time is spent.
 

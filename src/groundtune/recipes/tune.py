@@ -14,7 +14,7 @@ from groundtune.augment.prompt import INSTRUCTION
 from groundtune.config.compare import CompareSettings
 from groundtune.config.training import within_budget
 from groundtune.core.errors import ConfigError
-from groundtune.core.protocols import silent
+from groundtune.core.protocols import silent, unheard
 from groundtune.data.cases import read_cases, write_cases
 from groundtune.data.splits import sample_cases
 from groundtune.measure.answers import PRIMARY
@@ -30,7 +30,7 @@ from groundtune.recipes.comparison.knowledge import (
 )
 from groundtune.recipes.ingest import DEFAULT_EMBEDDER, ingest
 from groundtune.recipes.ranks import run_in_ranks
-from groundtune.recipes.tracking import check_tracker, feed, tracked, unheard
+from groundtune.recipes.tracking import check_tracker, feed, tracked
 from groundtune.store.files import read_json, write_lock
 from groundtune.store.models import open_model
 from groundtune.store.tuned import check_place

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from groundtune.config.encoder import EncoderSettings
 from groundtune.core.errors import ConfigError, DataError
-from groundtune.core.protocols import silent
+from groundtune.core.protocols import silent, unheard
 from groundtune.recipes.checking.lessons import claim_lessons, pair_lessons
 from groundtune.recipes.checking.reading import (
     Claims,
@@ -102,10 +102,6 @@ class Sides:
     left_out: int
 
 
-def _unheard(_: str) -> None:
-    """Nobody listens."""
-
-
 def tune_verdict_model(
     *,
     train: Path,
@@ -119,7 +115,7 @@ def tune_verdict_model(
     seed: int = 0,
     changes: Mapping[str, str] | None = None,
     progress: Progress = silent,
-    tell: Callable[[str], None] = _unheard,
+    tell: Callable[[str], None] = unheard,
 ) -> FactReport:
     """Train a verdict model on claims, and score it on claims it did not see.
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from groundtune.core.errors import ConfigError
-from groundtune.core.protocols import silent
+from groundtune.core.protocols import silent, unheard
 from groundtune.recipes.child import run_in_child
 from groundtune.recipes.ingest import DEFAULT_EMBEDDER
 from groundtune.recipes.labelling import LabelJob, read_judged, train_label_model
@@ -94,10 +94,6 @@ class LabelReport:
     """What a budget was turned into; None without one."""
 
 
-def _unheard(_: str) -> None:
-    """Nobody listens."""
-
-
 def tune_encoder(
     task: str,
     *,
@@ -120,7 +116,7 @@ def tune_encoder(
     processes: int = 1,
     track: str | None = None,
     progress: Progress = silent,
-    tell: Callable[[str], None] = _unheard,
+    tell: Callable[[str], None] = unheard,
 ) -> LabelReport:
     """Fine-tune an encoder on labelled cases, and score it on cases it did not see.
 

@@ -15,7 +15,7 @@ from groundtune.config.changes import changed
 from groundtune.config.training import within_budget
 from groundtune.config.writing import WRITING
 from groundtune.core.errors import ConfigError
-from groundtune.core.protocols import silent
+from groundtune.core.protocols import silent, unheard
 from groundtune.recipes.ask import DEFAULT_GENERATOR
 from groundtune.recipes.ingest import DEFAULT_EMBEDDER
 from groundtune.recipes.ranks import run_in_ranks
@@ -26,7 +26,7 @@ from groundtune.recipes.text_baselines import (
     with_shots,
 )
 from groundtune.recipes.text_sides import TextFiles, few, sides_of
-from groundtune.recipes.tracking import check_tracker, feed, tracked, unheard
+from groundtune.recipes.tracking import check_tracker, feed, tracked
 from groundtune.recipes.tuning_page.history import training_history
 from groundtune.recipes.writing import (
     Answered,
