@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
@@ -37,10 +37,18 @@ class Finished(NamedTuple):
 
     def again(self) -> None:
         """Give the same command once more."""
-        _run_tiny(self.folder, self.run)
+        self.compared(self.run)
+
+    def compared(
+        self, out: Path, *, settings: CompareSettings = TINY, **options: Any
+    ) -> None:
+        """Compare on the same world into another folder, with other options."""
+        _run_tiny(self.folder, out, settings=settings, **options)
 
 
-def _run_tiny(folder: Path, out: Path) -> None:
+def _run_tiny(
+    folder: Path, out: Path, *, settings: CompareSettings = TINY, **options: Any
+) -> None:
     """Compare on the world in `folder`; interrupted, it goes on."""
     compare(
         "qa",
@@ -49,7 +57,8 @@ def _run_tiny(folder: Path, out: Path) -> None:
         test=folder / "test.jsonl",
         docs=[folder / "docs"],
         out=out,
-        settings=TINY,
+        settings=settings,
+        **options,
     )
 
 

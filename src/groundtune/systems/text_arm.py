@@ -149,13 +149,12 @@ class TextSystem:
         on_text: Callable[[str], None] | None,
     ) -> Answer:
         assert self._engine is not None, "whoever always copies returned before"
-        turns = _with_what_fits(
+        _, prompt = _with_what_fits(
             case,
             _shots(self.spec, self.memory, hits),
-            size=lambda turns: len(self._builder.build(turns).tokens),
+            build=lambda turns: self._builder.build(turns).tokens,
             room=self._engine.context_length - self.spec.max_tokens,
         )
-        prompt = self._builder.build(turns).tokens
         made = self._engine.generate(
             prompt, max_tokens=self.spec.max_tokens, on_text=on_text
         )
@@ -216,8 +215,8 @@ def drafts(
         for place in left[start : start + _TOGETHER]:
             shots = _shots(spec, memory, near[place])
             with suppress(GenerationError):
-                fitting[place] = _with_what_fits(
-                    cases[place], shots, size=writer.size, room=writer.room
+                fitting[place], _ = _with_what_fits(
+                    cases[place], shots, build=writer.prompt, room=writer.room
                 )
         replies = writer.write(list(fitting.values()))
         for place, reply in zip(fitting, replies, strict=True):
@@ -242,24 +241,23 @@ def _with_what_fits(
     case: TextCase,
     shots: Sequence[tuple[str, str]],
     *,
-    size: Callable[[Sequence[Message]], int],
+    build: Callable[[Sequence[Message]], Sequence[int]],
     room: int,
-) -> tuple[Message, ...]:
-    """The turns of a case behind as many shots as there is room for.
+) -> tuple[tuple[Message, ...], Sequence[int]]:
+    """The turns of a case behind as many shots as there is room for, and their prompt.
 
     Raises:
         GenerationError: The case alone is too long.
     """
-    turns = with_shots(case.turns, shots)
+    prompt: Sequence[int] = ()
     # Rather fewer examples than no answer.
-    for fewer in range(1, len(shots) + 1):
-        if size(turns) <= room:
-            break
+    for fewer in range(len(shots) + 1):
         turns = with_shots(case.turns, shots[fewer:])
-    if (tokens := size(turns)) <= room:
-        return turns
+        prompt = build(turns)
+        if len(prompt) <= room:
+            return turns, prompt
     raise GenerationError(
-        f"the prompt has {tokens} tokens, and there is room for {room}",
+        f"the prompt has {len(prompt)} tokens, and there is room for {room}",
         fix="shorten the text, or use a model with a longer context",
         where=case.id,
     )

@@ -78,9 +78,13 @@ class Writer:
         """Tokens that a prompt may have."""
         return self._engine.context_length - self.spec.max_tokens
 
+    def prompt(self, turns: Sequence[Message]) -> Sequence[int]:
+        """The prompt that `turns` make."""
+        return self._builder.build(turns).tokens
+
     def size(self, turns: Sequence[Message]) -> int:
-        """Tokens of the prompt that `turns` make."""
-        return len(self._builder.build(turns).tokens)
+        """Tokens of that prompt."""
+        return len(self.prompt(turns))
 
     def write(self, cases: Sequence[Sequence[Message]]) -> list[Reply]:
         """Reply to each case, given as the turns that may be seen, in order.
@@ -88,7 +92,7 @@ class Writer:
         Raises:
             GenerationError: A prompt is too long, or the engine failed.
         """
-        prompts = [self._builder.build(turns).tokens for turns in cases]
+        prompts = [self.prompt(turns) for turns in cases]
         found = self._engine.write(prompts, max_tokens=self.spec.max_tokens)
         return [_reply(one) for one in found]
 

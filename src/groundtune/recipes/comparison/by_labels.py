@@ -19,7 +19,6 @@ from groundtune.measure.entities import TAG_END
 from groundtune.recipes.child import run_in_child
 from groundtune.recipes.comparison.answering import hit_places
 from groundtune.recipes.comparison.choices import chosen_once
-from groundtune.recipes.comparison.curve import curve_name
 from groundtune.recipes.comparison.elsewhere import made_with
 from groundtune.recipes.comparison.example_plan import ExamplePlan
 from groundtune.recipes.comparison.label_choices import (
@@ -142,7 +141,7 @@ class _LabelPlan(ExamplePlan["Case", LabelSpec]):
         if name == "rag":
             return self._voters(name)
         if name == "tuned":
-            return self._tuned(name, self.model(seed))
+            return self.tuned(name, self.model(seed))
         spec = self._weighed(self._mixed(name, seed), seed=seed)
         if not spec.weight:
             self.tell("on dev cases neighbours add nothing: both is tuned here")
@@ -158,17 +157,6 @@ class _LabelPlan(ExamplePlan["Case", LabelSpec]):
         """See `ExamplePlan`: equal weights."""
         return replace(self._mixed("naive_both", seed), weight=0.5)
 
-    def tune(self, seed: int) -> dict[str, Any]:
-        """See `ExamplePlan`."""
-        return self._trained(self.model(seed), self.train, seed)
-
-    def tuned_on(self, part: tuple[Case, ...]) -> LabelSpec:
-        """See `ExamplePlan`."""
-        name = curve_name(len(part))
-        out = self.run.path / "models" / name
-        self._trained(out, part, self.settings.seed)
-        return self._tuned(name, out)
-
     def row(
         self,
         spec: LabelSpec,
@@ -181,7 +169,8 @@ class _LabelPlan(ExamplePlan["Case", LabelSpec]):
         """See `ExamplePlan`."""
         return label_row(spec.name, case, answer, seed=seed, error=error)
 
-    def _trained(self, out: Path, part: tuple[Case, ...], seed: int) -> dict[str, Any]:
+    def train_on(self, part: tuple[Case, ...], out: Path, seed: int) -> dict[str, Any]:
+        """See `ExamplePlan`."""
         job = replace(self.job, out=str(out), train=part, seed=seed, test=())
         done = run_in_child(train_label_model, job, progress=self.progress)
         return {"train_seconds": round(float(done.result["training"]["seconds"]), 1)}
@@ -195,7 +184,8 @@ class _LabelPlan(ExamplePlan["Case", LabelSpec]):
         """The tuned encoder beside those votes."""
         return replace(self._voters(name), model=str(self.model(seed)))
 
-    def _tuned(self, name: str, folder: Path) -> LabelSpec:
+    def tuned(self, name: str, folder: Path) -> LabelSpec:
+        """See `ExamplePlan`."""
         return replace(self._bare(name), embedder="", model=str(folder))
 
     def _bare(self, name: str) -> LabelSpec:

@@ -21,7 +21,6 @@ from groundtune.core.errors import ConfigError
 from groundtune.core.fingerprint import fingerprint
 from groundtune.recipes.child import run_in_child
 from groundtune.recipes.comparison.choices import chosen_once
-from groundtune.recipes.comparison.curve import curve_name
 from groundtune.recipes.comparison.elsewhere import made_with
 from groundtune.recipes.comparison.example_plan import ExamplePlan
 from groundtune.recipes.comparison.prepare import versions
@@ -160,9 +159,9 @@ class _TextPlan(ExamplePlan["TextCase", TextSpec]):
         if name == "rag":
             return self._chosen(self._asked_well(name), WAYS_TO_USE)
         if name == "tuned":
-            return self._tuned(name, self.model(seed))
+            return self.tuned(name, self.model(seed))
         ways = {"tuned alone": {"shown": 0}, "1 solved case shown": {"shown": 1}}
-        spec = self._tuned(name, self.model(seed), is_searching=True)
+        spec = self.tuned(name, self.model(seed), is_searching=True)
         return self._chosen(spec, ways, key=f"{name}-{seed}", choose=choose_threshold)
 
     def nearest(self) -> TextSpec | None:
@@ -171,19 +170,8 @@ class _TextPlan(ExamplePlan["TextCase", TextSpec]):
 
     def naive(self, seed: int) -> TextSpec:
         """See `ExamplePlan`: solved cases before a model that never learned to read."""
-        spec = self._tuned("naive_both", self.model(seed), is_searching=True)
+        spec = self.tuned("naive_both", self.model(seed), is_searching=True)
         return replace(spec, shown=1)
-
-    def tune(self, seed: int) -> dict[str, Any]:
-        """See `ExamplePlan`."""
-        return self._trained(self.model(seed), self.train, seed)
-
-    def tuned_on(self, part: tuple[TextCase, ...]) -> TextSpec:
-        """See `ExamplePlan`."""
-        name = curve_name(len(part))
-        out = self.run.path / "models" / name
-        self._trained(out, part, self.settings.seed)
-        return self._tuned(name, out)
 
     def row(
         self,
@@ -212,10 +200,8 @@ class _TextPlan(ExamplePlan["TextCase", TextSpec]):
             threshold=threshold,
         )
 
-    def _tuned(
-        self, name: str, folder: Path, *, is_searching: bool = False
-    ) -> TextSpec:
-        """A fine-tuned model, asked as it was taught."""
+    def tuned(self, name: str, folder: Path, *, is_searching: bool = False) -> TextSpec:
+        """See `ExamplePlan`: asked as it was taught."""
         asked = read_json(folder / MANIFEST)["template"]
         return replace(
             self._bare(name, is_searching=is_searching),
@@ -223,9 +209,10 @@ class _TextPlan(ExamplePlan["TextCase", TextSpec]):
             instruction=str(asked["instruction"]),
         )
 
-    def _trained(
-        self, out: Path, part: tuple[TextCase, ...], seed: int
+    def train_on(
+        self, part: tuple[TextCase, ...], out: Path, seed: int
     ) -> dict[str, Any]:
+        """See `ExamplePlan`."""
         job = replace(self.job, out=str(out), train=part, seed=seed)
         record = run_in_child(train_text_model, job, progress=self.progress).result
         return {

@@ -11,7 +11,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from groundtune.recipes.comparison.answering import write_rows
-from groundtune.recipes.comparison.curve import nested_parts, write_curve
+from groundtune.recipes.comparison.curve import (
+    curve_name,
+    nested_parts,
+    write_curve,
+)
 from groundtune.recipes.comparison.notice import after_untrained
 
 if TYPE_CHECKING:
@@ -56,12 +60,12 @@ class ExamplePlan(ABC, Generic[_Case, _Spec]):
         """Both, put together without choosing or learning anything."""
 
     @abstractmethod
-    def tune(self, seed: int) -> dict[str, Any]:
+    def train_on(self, part: tuple[_Case, ...], out: Path, seed: int) -> dict[str, Any]:
         """Train, unless the model stands; what it took, as `RunFolder` keeps it."""
 
     @abstractmethod
-    def tuned_on(self, part: tuple[_Case, ...]) -> _Spec:
-        """The arm tuned on a part of its cases, trained unless the model stands."""
+    def tuned(self, name: str, folder: Path) -> _Spec:
+        """A trained model alone."""
 
     @abstractmethod
     def row(
@@ -85,14 +89,7 @@ class ExamplePlan(ABC, Generic[_Case, _Spec]):
             self._tune_and_answer(wanted, self.settings.seed + number)
         # 3) What more cases would bring, from what fewer bring.
         if self.settings.learning_curve and "tuned" in wanted:
-            for part in nested_parts(self.train, seed=self.settings.seed):
-                self._answer(self.tuned_on(part), self.settings.seed)
-            write_curve(
-                self.run,
-                measure=self.run.made_of["measure"],
-                cases=len(self.train),
-                seed=self.settings.seed,
-            )
+            self._follow_curve(self.settings.seed)
 
     def model(self, seed: int) -> Path:
         """Folder of the model that both tuned arms use."""
@@ -103,8 +100,17 @@ class ExamplePlan(ABC, Generic[_Case, _Spec]):
         """File of the cases that are searched."""
         return str(self.run.path / "cases" / "train.jsonl")
 
+    def _follow_curve(self, seed: int) -> None:
+        for part in nested_parts(self.train, seed=seed):
+            name = curve_name(len(part))
+            folder = self.run.path / "models" / name
+            self.train_on(part, folder, seed)
+            self._answer(self.tuned(name, folder), seed)
+        measure = self.run.made_of["measure"]
+        write_curve(self.run, measure=measure, cases=len(self.train), seed=seed)
+
     def _tune_and_answer(self, wanted: list[str], seed: int) -> None:
-        spent = self.tune(seed)
+        spent = self.train_on(self.train, self.model(seed), seed)
         for name in TUNED_ARMS:
             self.run.add_resources(name, **spent)
         for name in wanted:
