@@ -20,7 +20,7 @@ from groundtune.core.values import Hit, Message, Passage, QaCase
 from groundtune.recipes.ask import ask
 from groundtune.recipes.compare import compare
 from groundtune.recipes.comparison.answering import AnswerJob, answer_cases
-from groundtune.recipes.comparison.styles import StyleJob, try_styles
+from groundtune.recipes.comparison.styles import StyleJob, choose_style
 from groundtune.recipes.ingest import ingest
 from groundtune.store.remote.failures import EndpointError, EndpointRefusalError
 from groundtune.store.run import RunFolder
@@ -287,10 +287,11 @@ def test_an_outage_chooses_no_prompt(endpoint: Any) -> None:
     job = StyleJob(spec=spec_of(endpoint), styles=(INSTRUCTION, BRIEF), cases=cases)
 
     with pytest.raises(EndpointError):
-        try_styles(job, Told())
+        choose_style(job, Told())
 
     endpoint.troubles = ["500"]
-    assert try_styles(job, Told()) == {"instruction": pytest.approx(2 / 3), "brief": 1}
+    scores = choose_style(job, Told())["dev_scores"]
+    assert scores == {"instruction": pytest.approx(2 / 3), "brief": 1}
 
 
 def write_cases(path: Path, towns: tuple[str, ...]) -> Path:

@@ -5,13 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from groundtune.augment.chat import ChatTemplate
 from groundtune.augment.prompt import INSTRUCTION, PromptBuilder
 from groundtune.core.values import Hit, Passage, QaCase, Span, Usage
+from groundtune.retrieve.narrow import Narrower
 from groundtune.systems.arm import Given, KnowledgeSystem, Retrieved
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    import numpy.typing as npt
 
 TEMPLATE = (
     "{% for message in messages %}<{{ message['role'] }}>{{ message['content'] }}\n"
@@ -117,6 +122,50 @@ def test_an_answer_rests_on_the_sentence_that_holds_it() -> None:
     assert not answer.abstained
     assert answer.usage.prompt_tokens > 0
     assert answer.timing.total_ms > 0
+
+
+class Nearest:
+    """Encodes a text as whether it speaks of what was made."""
+
+    def encode(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        rows = [[1.0, 0.0] if "made" in t or "Mira" in t else [0.0, 1.0] for t in texts]
+        return np.array(rows, np.float32)
+
+
+class Quoting(Reader):
+    """Answers with the first passage that it is shown."""
+
+    def generate(
+        self,
+        prompt: Sequence[int],
+        *,
+        max_tokens: int,
+        on_text: Callable[[str], None] | None = None,
+    ) -> Said:
+        del max_tokens, on_text
+        text = self.tokenizer.decode(prompt).partition("[1] ")[2].partition("\n")[0]
+        return Said(f"{text} [1]", Usage(prompt_tokens=len(prompt), output_tokens=1))
+
+
+def test_a_style_may_read_the_nearest_sentences_alone() -> None:
+    shelf, engine = Shelf(DOCUMENT), Quoting()
+    builder = PromptBuilder(
+        ChatTemplate(TEMPLATE),
+        engine.tokenizer,
+        style=replace(INSTRUCTION, sentences=1),
+    )
+    answer = KnowledgeSystem(
+        "rag",
+        engine,
+        builder,
+        evidence=Retrieved(shelf, 3),
+        narrower=Narrower(Nearest().encode),
+    ).answer(CASE)
+
+    assert answer.text == "Mira Holt built the tower."
+    assert list(answer.hits) == shelf.search("", k=3), "what was found is told whole"
+    (citation,) = answer.citations
+    assert DOCUMENT[citation.start - 100 : citation.end - 100] == answer.text
 
 
 def test_the_question_alone_reaches_retrieval_and_prompt() -> None:

@@ -53,6 +53,9 @@ class PromptStyle:
     lead: str = ""
     """How the model's own turn begins: words put into its mouth, to be gone on from.
     A small chat model that is led in answers in a word; left alone, in an essay."""
+    sentences: int = 0
+    """How many sentences of what was found it reads, those nearest the question; 0:
+    the passages themselves."""
 
 
 INSTRUCTION = PromptStyle(

@@ -94,6 +94,9 @@ class ContextSettings:
     """Share of the questions whose right passage stands among the evidence."""
     distractors: int = 2
     """Most hard distractors beside the right passage; fewer are shown at random."""
+    sentences: int | None = None
+    """How many sentences it reads, those nearest the question among what was found; 0:
+    whole passages; None: 4, where by its cases answers stand in one sentence."""
 
     def __post_init__(self) -> None:
         if not 0 < self.gold_share <= 1:
@@ -107,4 +110,10 @@ class ContextSettings:
                 f"distractors is {self.distractors}",
                 fix="use 0 or more",
                 where="context.distractors",
+            )
+        if self.sentences is not None and self.sentences < 0:
+            raise ConfigError(
+                f"sentences is {self.sentences}",
+                fix="use 0 (whole passages) or more",
+                where="context.sentences",
             )

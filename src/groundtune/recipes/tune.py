@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from groundtune.augment.prompt import INSTRUCTION
 from groundtune.config.compare import CompareSettings
 from groundtune.config.training import within_budget
 from groundtune.core.errors import ConfigError
@@ -26,8 +25,8 @@ from groundtune.recipes.comparison.answering import AnswerJob, answer_cases, mak
 from groundtune.recipes.comparison.knowledge import (
     KnowledgeJob,
     gather_evidence,
-    read_evidence,
 )
+from groundtune.recipes.comparison.reading import read_evidence, reading_style
 from groundtune.recipes.ingest import DEFAULT_EMBEDDER, ingest
 from groundtune.recipes.ranks import run_in_ranks
 from groundtune.recipes.tracking import check_tracker, feed, tracked
@@ -211,6 +210,7 @@ def _search(
             retrieval=settings.retrieval,
             seed=settings.seed,
             teaches_reading=True,
+            sentences=settings.reading.sentences,
         )
         run_in_child(gather_evidence, job, progress=progress)
     return read_json(path)
@@ -240,9 +240,12 @@ def _train_and_score(
     sides, settings, reads = tuning.sides, tuning.settings, tuning.kb is not None
     dev = sample_cases(sides["dev"], limit=settings.dev_cases, seed=settings.seed)
     evidence: dict[str, Evidence] = {}
+    sentences = int(tuning.found["sentences"]) if reads else 0
     if reads:
         known = tuning.found["cases"]
-        evidence = {c.id: read_evidence(known[c.id]) for c in (*sides["train"], *dev)}
+        evidence = {
+            c.id: read_evidence(known[c.id]["reading"]) for c in (*sides["train"], *dev)
+        }
     job = AdapterJob(
         kind="context" if reads else "closed-book",
         base=tuning.base,
@@ -250,7 +253,7 @@ def _train_and_score(
         train=sides["train"],
         dev=dev,
         settings=settings.context if reads else settings.closed_book,
-        reading=settings.reading,
+        reading=replace(settings.reading, sentences=sentences),
         evidence=evidence,
         seed=settings.seed,
         is_tracked=tuning.is_tracked,
@@ -275,7 +278,7 @@ def _train_and_score(
     spec = SystemSpec(
         name="both" if reads else "tuned",
         model=str(tuning.out),
-        style=asdict(INSTRUCTION),
+        style=asdict(reading_style(sentences)),
         kb=str(tuning.kb) if reads else "",
         embedder=tuning.embedder if reads else "",
         retrieval=tuning.found["retrieval"] if reads else {},

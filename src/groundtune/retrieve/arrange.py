@@ -51,9 +51,9 @@ def centred(hits: Sequence[Hit], query: str, *, sentences: int) -> list[Hit]:
         query: What was asked.
         sentences: How many to keep on each side.
     """
-    wanted = _stems(query)
+    wanted = stems(query)
     frequency = {
-        stem: sum(stem in _stems(hit.passage.text) for hit in hits) for stem in wanted
+        stem: sum(stem in stems(hit.passage.text) for hit in hits) for stem in wanted
     }
     found: list[Hit] = []
     for hit in hits:
@@ -61,7 +61,7 @@ def centred(hits: Sequence[Hit], query: str, *, sentences: int) -> list[Hit]:
         scores = [
             sum(
                 1 / frequency[stem]
-                for stem in wanted & _stems(hit.passage.text[span.start : span.end])
+                for stem in wanted & stems(hit.passage.text[span.start : span.end])
             )
             for span in spans
         ]
@@ -98,5 +98,6 @@ def _pairs(text: str) -> set[tuple[str, str]]:
     return set(pairwise(words))
 
 
-def _stems(text: str) -> set[str]:
+def stems(text: str) -> set[str]:
+    """The words of a text, cut so that forms of a word count as one."""
     return {word.casefold()[:_STEM] for word in _WORD.findall(text) if len(word) > 2}

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from groundtune.augment.prompt import Prompt, PromptBuilder, PromptStyle
     from groundtune.core.protocols import Engine, Generation, Retriever
     from groundtune.core.values import Hit, QaCase
+    from groundtune.retrieve.narrow import Narrower
 
 _NOT_FOUND = "the documents hold nothing on this"
 _DECLINED = "the model found no answer in the passages"
@@ -74,12 +75,24 @@ class KnowledgeSystem:
         builder: PromptBuilder,
         *,
         evidence: EvidenceSource | None = None,
+        narrower: Narrower | None = None,
         max_tokens: int = MAX_ANSWER_TOKENS,
     ) -> None:
+        """Compose the parts.
+
+        Args:
+            name: As rows name it.
+            engine: The generator.
+            builder: Makes its prompts, in a style.
+            evidence: Where passages come from; None: it answers alone.
+            narrower: Picks sentences of them; for styles that read sentences.
+            max_tokens: Bound of an answer.
+        """
         self._name = name
         self._engine = engine
         self._builder = builder
         self._evidence = evidence
+        self._narrower = narrower
         self._max_tokens = max_tokens
 
     @property
@@ -99,6 +112,7 @@ class KnowledgeSystem:
             self._engine,
             self._builder.with_style(style),
             evidence=self._evidence,
+            narrower=self._narrower,
             max_tokens=self._max_tokens,
         )
 
@@ -118,7 +132,8 @@ class KnowledgeSystem:
             timing = Timing(retrieve_ms=retrieve_ms, total_ms=retrieve_ms)
             return Answer(text="", abstained=True, reason=_NOT_FOUND, timing=timing)
         budget = self._engine.context_length - self._max_tokens
-        prompt = self._builder.build(case.question, hits, budget=budget)
+        shown = self._narrowed(case.question, hits)
+        prompt = self._builder.build(case.question, shown, budget=budget)
         made = self._generate(prompt, on_text)
         text, citations, unsupported = without_echo(made.text.strip()), (), ()
         abstained = is_abstention(text)
@@ -140,6 +155,16 @@ class KnowledgeSystem:
                 total_ms=(time.perf_counter() - start) * 1000,
             ),
         )
+
+    def _narrowed(
+        self, question: str, hits: Sequence[Hit] | None
+    ) -> Sequence[Hit] | None:
+        """What of the hits is read."""
+        sentences = self._builder.style.sentences
+        if not hits or not sentences:
+            return hits
+        assert self._narrower is not None, "a style that reads sentences needs one"
+        return self._narrower.nearest(question, hits, sentences=sentences)
 
     def _generate(
         self, prompt: Prompt, on_text: Callable[[str], None] | None

@@ -21,6 +21,7 @@ from groundtune.core.values import Hit, Passage
 from groundtune.retrieve.embed import open_named_embedder
 from groundtune.retrieve.filter import parse_filter
 from groundtune.retrieve.index import KnowledgeBase
+from groundtune.retrieve.narrow import Narrower
 from groundtune.retrieve.search import HybridRetriever
 from groundtune.systems.arm import Given, KnowledgeSystem, Retrieved
 from groundtune.systems.generators import open_generator
@@ -29,6 +30,7 @@ from groundtune.tasks.qa import MAX_ANSWER_TOKENS
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from groundtune.core.protocols import Embedder
     from groundtune.systems.arm import EvidenceSource
 
 
@@ -44,6 +46,7 @@ class SystemSpec:
     kb: str = ""
     """Knowledge base to retrieve from; empty: no retrieval."""
     embedder: str = ""
+    """Of the knowledge base, and for a style that reads sentences."""
     retrieval: dict[str, Any] = field(default_factory=dict[str, Any])
     """A `RetrievalSettings` as `dataclasses.asdict` gives it."""
     where: str = ""
@@ -67,18 +70,26 @@ def build_system(spec: SystemSpec) -> KnowledgeSystem:
         spec.model, prompt_version=PROMPT_VERSION, runtime=spec.runtime, cache=cache
     )
     builder = PromptBuilder(template, engine.tokenizer, style=read_style(spec.style))
+    embedder: Embedder | None = None
+    if spec.embedder:
+        embedder = open_named_embedder(spec.embedder, cache=cache, offline=True)
     evidence: EvidenceSource | None = None
     if spec.given is not None:
         evidence = Given(read_given(spec.given))
     elif spec.kb:
+        assert embedder is not None, "a knowledge base is searched with its embedder"
         settings = RetrievalSettings(**spec.retrieval)
-        embedder = open_named_embedder(spec.embedder, cache=cache, offline=True)
         kb = KnowledgeBase.open(Path(spec.kb), embedder=embedder)
         where = parse_filter(spec.where) if spec.where.strip() else None
         retriever = HybridRetriever(kb, embedder, settings, where=where)
         evidence = Retrieved(retriever, settings.k)
     return KnowledgeSystem(
-        spec.name, engine, builder, evidence=evidence, max_tokens=spec.max_tokens
+        spec.name,
+        engine,
+        builder,
+        evidence=evidence,
+        narrower=Narrower(embedder.encode) if embedder else None,
+        max_tokens=spec.max_tokens,
     )
 
 
@@ -98,6 +109,7 @@ def read_style(raw: Mapping[str, Any]) -> PromptStyle:
         closed_book=raw["closed_book"],
         shots=tuple(shots),
         lead=raw["lead"],
+        sentences=raw.get("sentences", 0),  # runs of earlier versions read passages
     )
 
 

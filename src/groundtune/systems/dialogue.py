@@ -18,6 +18,7 @@ from groundtune.core.values import QaCase
 from groundtune.retrieve.embed import open_named_embedder
 from groundtune.retrieve.filter import parse_filter
 from groundtune.retrieve.index import KnowledgeBase
+from groundtune.retrieve.narrow import Narrower
 from groundtune.retrieve.search import HybridRetriever
 from groundtune.retrieve.widen import widen_hits
 from groundtune.systems.arm import Given, KnowledgeSystem
@@ -52,6 +53,7 @@ class DialogueSystem:
         *,
         k: int,
         max_tokens: int,
+        narrower: Narrower | None = None,
         widen: Callable[[Sequence[Hit]], list[Hit]] = list,
     ) -> None:
         """Compose the parts.
@@ -63,11 +65,17 @@ class DialogueSystem:
             finder: Reads a turn and finds its passages.
             k: Passages that the generator reads.
             max_tokens: Bound of an answer.
+            narrower: Picks sentences of hits; for styles that read sentences.
             widen: What is done with the hits before they are read.
         """
         self._found: dict[str, list[Hit]] = {}
         self._system = KnowledgeSystem(
-            name, engine, builder, evidence=Given(self._found), max_tokens=max_tokens
+            name,
+            engine,
+            builder,
+            evidence=Given(self._found),
+            narrower=narrower,
+            max_tokens=max_tokens,
         )
         self._finder = finder
         self._k = k
@@ -165,5 +173,6 @@ def build_dialogue(
         finder,
         k=settings.k,
         max_tokens=spec.max_tokens,
+        narrower=Narrower(embedder.encode),
         widen=lambda hits: widen_hits(kb, hits, how=settings.widen),
     )

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from groundtune.augment.chat import ChatTemplate
 from groundtune.augment.prompt import INSTRUCTION, PROMPT_VERSION, PromptBuilder
 from groundtune.core.errors import DataError
+from groundtune.recipes.comparison.reading import reading_style
 from groundtune.recipes.tracking import emitted
 from groundtune.store.models import open_model
 from groundtune.store.tuned import checkpoint_folder
@@ -39,6 +40,7 @@ from groundtune.tune.pretrained import (
 from groundtune.tune.train import train
 
 if TYPE_CHECKING:
+    from groundtune.augment.prompt import PromptStyle
     from groundtune.config.training import ContextSettings, TrainSettings
     from groundtune.core.values import QaCase
     from groundtune.recipes.child import Channel
@@ -84,7 +86,7 @@ def train_adapter(job: AdapterJob, channel: Channel) -> dict[str, Any]:
     attention.register()
     model = load(base, dtype=dtype, attention=attention.GROUPED).to(device)
     model = add_adapter(model, job.settings, seed=job.seed)
-    writer = _writer(base)
+    writer = _writer(base, style=_style(job))
     packs, settings, left_out = _training_packs(job, writer)
     dev = _packs(job, writer, job.dev, seed=job.seed)[0] if job.dev else []
 
@@ -110,7 +112,7 @@ def train_adapter(job: AdapterJob, channel: Channel) -> dict[str, Any]:
         "adapter": job.kind,
         "prompt_version": PROMPT_VERSION,
         "template_sha256": ChatTemplate(base.chat_template).sha256,
-        "style": asdict(INSTRUCTION),
+        "style": asdict(_style(job)),
         "training": {
             "settings": asdict(job.settings),
             "seed": job.seed,
@@ -131,10 +133,17 @@ def train_adapter(job: AdapterJob, channel: Channel) -> dict[str, Any]:
     return {**record, "train_seconds": state.seconds}
 
 
-def _writer(base: Any) -> Writer:  # noqa: ANN401
+def _style(job: AdapterJob) -> PromptStyle:
+    """How the model is asked, now and ever after."""
+    if job.kind == "closed-book":
+        return INSTRUCTION
+    return reading_style(job.reading.sentences or 0)
+
+
+def _writer(base: Any, *, style: PromptStyle) -> Writer:  # noqa: ANN401
     tokenizer = base.tokenizer()
     template = ChatTemplate(base.chat_template, where=base.name)
-    builder = PromptBuilder(template, tokenizer, style=INSTRUCTION)
+    builder = PromptBuilder(template, tokenizer, style=style)
     return Writer(builder, tokenizer, end_token=_end_token(base.config))
 
 
@@ -149,8 +158,15 @@ def _packs(
     if job.kind == "closed-book":
         examples = closed_book_examples(cases, writer=writer)
     else:
+        reading = job.reading
+        # As many as stand beside the right one at inference, where that is sentences.
+        most = max(reading.distractors, (reading.sentences or 0) - 1)
         examples = context_examples(
-            cases, job.evidence, writer=writer, settings=job.reading, seed=seed
+            cases,
+            job.evidence,
+            writer=writer,
+            settings=replace(reading, distractors=most),
+            seed=seed,
         )
     if not examples:
         raise DataError(

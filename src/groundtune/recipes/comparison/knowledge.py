@@ -14,24 +14,25 @@ import numpy as np
 
 from groundtune.config.retrieval import RetrievalSettings
 from groundtune.core.errors import DataError
-from groundtune.core.values import Hit, Passage, QaCase
 from groundtune.data.cases import read_cases
 from groundtune.data.gold import GoldFinder, holds_answer
 from groundtune.measure.retrieval import first_rank
+from groundtune.recipes.comparison.reading import Shown, lessons_of
 from groundtune.recipes.optimization.judge import CaseJudge, Query
 from groundtune.recipes.optimization.measured import choose_alpha
 from groundtune.retrieve.embed import open_named_embedder
 from groundtune.retrieve.index import KnowledgeBase
+from groundtune.retrieve.narrow import Narrower
 from groundtune.retrieve.search import HybridRetriever
 from groundtune.retrieve.settings import SETTINGS, read_settings
 from groundtune.store.files import write_json
 from groundtune.systems.memory import nearest_answers
-from groundtune.tune.examples import Evidence
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from groundtune.core.protocols import Embedder
+    from groundtune.core.values import Hit, Passage, QaCase
     from groundtune.recipes.child import Channel
 
 _SIDES = ("train", "dev", "test")
@@ -54,6 +55,8 @@ class KnowledgeJob:
     seed: int
     teaches_reading: bool
     """Whether an adapter is to learn from what is found for training cases."""
+    sentences: int | None = None
+    """How many sentences that adapter reads, see `ContextSettings`."""
 
 
 def gather_evidence(job: KnowledgeJob, channel: Channel) -> dict[str, float]:
@@ -81,34 +84,46 @@ def gather_evidence(job: KnowledgeJob, channel: Channel) -> dict[str, float]:
     rng = np.random.default_rng(job.seed)
     drawn = min(settings.k, len(passages))
     written: dict[str, dict[str, Any]] = {}
+    shown: dict[str, list[Shown]] = {}
     figures: dict[str, float] = {"passages": float(len(passages))}
     for side, cases in sides.items():
         channel.progress(f"searching for {side} cases", 0, len(cases))
         k = settings.k if side == "test" else max(settings.k, _TRAINING_HITS)
         found = retriever.search_many([case.question for case in cases], k=k)
         ranks: list[int | None] = []
+        shown[side] = []
         for case, hits in zip(cases, found, strict=True):
             right = gold.find(case)
             if right:
                 ranks.append(_rank(right, hits[: settings.k]))
             elif side != "test":
                 right = _distant(case, hits)
+            shown[side].append(Shown(case, right, hits))
             at = rng.choice(len(passages), drawn, replace=False)
             written[case.id] = {
                 "gold": [asdict(passage) for passage in right],
-                "hits": [asdict(hit) for hit in hits],
                 "random": [asdict(passages[int(i)]) for i in at],
             }
-        if side == "train" and job.teaches_reading:
-            _refuse_unfound(cases, written, names=[d.id for d in kb.documents()])
         figures[f"{side}_with_right_passage"] = float(len(ranks))
         if ranks:
             hit = sum(rank is not None for rank in ranks)
             figures[f"{side}_hit_rate"] = hit / len(ranks)
+    sentences = 0
+    if job.teaches_reading:
+        _refuse_unfound(shown["train"], names=[d.id for d in kb.documents()])
+        lessons = [*shown["train"], *shown["dev"]]
+        channel.progress("choosing what is read", 0, len(lessons))
+        narrower = Narrower(embedder.encode)
+        sentences, lessons = lessons_of(
+            lessons, narrower, k=settings.k, wanted=job.sentences
+        )
+        for one in lessons:
+            written[one.case.id]["reading"] = one.as_json()
     evidence = {
         "retrieval": asdict(settings),
         "choice": choice,
         "figures": figures,
+        "sentences": sentences,
         "cases": written,
         "nearest": _nearest_answers(embedder, sides["train"], sides["test"]),
     }
@@ -116,17 +131,15 @@ def gather_evidence(job: KnowledgeJob, channel: Channel) -> dict[str, float]:
     return figures
 
 
-def _refuse_unfound(
-    cases: Sequence[QaCase], written: Mapping[str, Any], *, names: Sequence[str]
-) -> None:
+def _refuse_unfound(shown: Sequence[Shown], *, names: Sequence[str]) -> None:
     """Say at once, not after an hour, that no case can teach to read.
 
     Raises:
         DataError: Of no training case is it known which passage holds its answer.
     """
-    if any(written[case.id]["gold"] for case in cases):
+    if any(one.right for one in shown):
         return
-    sources = sorted({case.source for case in cases} - {""})
+    sources = sorted({one.case.source for one in shown} - {""})
     where = "their answers stand in none of the documents"
     if sources and not set(sources) & set(names):
         where = f"they name documents such as {sources[0]!r}, and there are such as "
@@ -227,13 +240,3 @@ def _nearest_answers(
         embedder=embedder,
     )
     return {case.id: answer for case, answer in zip(test, copied, strict=True)}
-
-
-def read_evidence(raw: dict[str, Any]) -> Evidence:
-    """One case's evidence, as `gather_evidence` wrote it."""
-    gold = [Hit(passage=Passage(**passage), score=0.0) for passage in raw["gold"]]
-    hits = tuple(
-        Hit(passage=Passage(**hit["passage"]), score=hit["score"])
-        for hit in raw["hits"]
-    )
-    return Evidence(gold[0] if gold else None, hits)

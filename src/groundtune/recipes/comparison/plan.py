@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from groundtune.augment.prompt import INSTRUCTION
@@ -26,12 +26,12 @@ from groundtune.recipes.comparison.forgetting import BASE, measure_forgetting
 from groundtune.recipes.comparison.knowledge import (
     KnowledgeJob,
     gather_evidence,
-    read_evidence,
 )
+from groundtune.recipes.comparison.reading import read_evidence, reading_style
 from groundtune.recipes.comparison.styles import (
     StyleJob,
     candidate_styles,
-    try_styles,
+    choose_style,
 )
 from groundtune.store.files import read_json, write_json
 from groundtune.systems.build import SystemSpec
@@ -61,6 +61,8 @@ class Plan:
     _found: dict[str, Any] = field(default_factory=dict[str, Any])
     _nearest: dict[str, str] = field(default_factory=dict[str, str])
     _retrieval: dict[str, Any] = field(default_factory=dict[str, Any])
+    _sentences: int = 0
+    """How many sentences the arms read that learned to read; 0: passages."""
     _styles: dict[str, Any] = field(default_factory=dict[str, Any])
 
     def search(self, progress: Progress) -> dict[str, float]:
@@ -79,12 +81,14 @@ class Plan:
                 retrieval=self.settings.retrieval,
                 seed=self.settings.seed,
                 teaches_reading=self.settings.needs_context,
+                sentences=self.settings.reading.sentences,
             )
             done = run_in_child(gather_evidence, job, progress=progress)
             self.run.add_resources("retrieval", peak_memory_mb=done.peak_memory_mb)
         written = read_json(path)
         self._found, self._nearest = written["cases"], written["nearest"]
         self._retrieval = written["retrieval"]
+        self._sentences = written["sentences"]
         return written["figures"]
 
     def untrained(self) -> list[str]:
@@ -138,13 +142,8 @@ class Plan:
                     styles=styles,
                     cases=cases,
                 )
-                means = run_in_child(try_styles, job, progress=progress).result
-                best = max(styles, key=lambda style: means[style.name])
-                chosen[arm] = {
-                    "style": asdict(best),
-                    "dev_scores": means,
-                    "dev_cases": len(cases),
-                }
+                done = run_in_child(choose_style, job, progress=progress)
+                chosen[arm] = done.result
             write_json(path, chosen)
         self._styles = read_json(path)
 
@@ -189,9 +188,10 @@ class Plan:
             train=train,
             dev=dev,
             settings=settings.context if is_context else settings.closed_book,
-            reading=settings.reading,
+            reading=replace(settings.reading, sentences=self._sentences),
             evidence={
-                case.id: read_evidence(self._found[case.id]) for case in (*train, *dev)
+                case.id: read_evidence(self._found[case.id]["reading"])
+                for case in (*train, *dev)
             }
             if is_context
             else {},
@@ -250,17 +250,18 @@ class Plan:
             model = str(self._folder("context", seed))
         else:
             model = self.model
-        learned: dict[str, Any] = asdict(INSTRUCTION)
+        learned: dict[str, Any] = asdict(reading_style(self._sentences))
         if style is None and model == self.model:
             learned = self._styles["plain" if name == "plain" else "rag"]["style"]
+        given = self._given(name)
         return SystemSpec(
             name=name,
             model=model,
             style=style or learned,
             kb=str(self.kb) if reads else "",
-            embedder=self.embedder if reads else "",
+            embedder=self.embedder if reads or given else "",
             retrieval=self._retrieval if reads else {},
-            given=self._given(name),
+            given=given,
             max_tokens=self.settings.answer_tokens,
         )
 

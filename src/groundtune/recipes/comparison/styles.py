@@ -6,7 +6,7 @@ examples, with which the published model does best. Nothing here sees a test cas
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -24,9 +24,14 @@ if TYPE_CHECKING:
 
     from groundtune.core.values import QaCase
     from groundtune.recipes.child import Channel
+    from groundtune.systems.arm import KnowledgeSystem
     from groundtune.systems.build import SystemSpec
 
 _LEAD = "The answer is:"
+_SENTENCES = 3
+"""On how many sentences a system that reads tries the styles."""
+_OTHER_AMOUNTS = (1, 0)
+"""On how many it tries the best of them besides; 0: whole passages."""
 _SHOTS = 3
 _SHOT_POOL = 400
 """Solved cases among which the examples are looked for."""
@@ -36,7 +41,7 @@ _SHOT_WORDS = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StyleJob:
-    """A system to try with each style, and dev cases to try it on."""
+    """A system to try with styles, and dev cases to try it on."""
 
     spec: SystemSpec
     styles: tuple[PromptStyle, ...]
@@ -89,41 +94,78 @@ def _words(text: str) -> set[str]:
     return set(text.casefold().split())
 
 
-def try_styles(job: StyleJob, channel: Channel) -> dict[str, float]:
-    """Mean primary score of each style, by name.
+def choose_style(job: StyleJob, channel: Channel) -> dict[str, Any]:
+    """Try the styles on dev cases; return the best, and the mean score of each by name.
+
+    A system that reads tries them on a few sentences of what was found, and the best
+    one then on less and on whole passages: how one asks and how much one shows are
+    chosen one after the other, since a small model takes a second to read passages.
 
     Raises:
         EndpointError: The model is behind an endpoint, and that is away.
     """
-    means: dict[str, float] = {}
-    total = len(job.styles) * len(job.cases)
-    done = 0
-    built = build_system(job.spec)
-    outage = Outage()
-    for style in job.styles:
-        system = built.with_style(style)
-        scores: list[float] = []
-        for case in job.cases:
-            try:
-                answer = system.answer(case)
-            except GenerationError as error:
-                if isinstance(error, EndpointError):
-                    outage.failed(error)
-                scores.append(0.0)
-                continue
-            outage.answered()
-            scores.append(
-                score_answer(
-                    answer.text,
-                    case.answers,
-                    answerable=case.answerable,
-                    abstained=answer.abstained,
-                )[PRIMARY]
-            )
-            done += 1
-            channel.progress(f"{job.spec.name}: choosing its prompt", done, total)
-        means[style.name] = sum(scores) / max(len(scores), 1)
-    return means
+    styles = [_reading(style, _SENTENCES) for style in job.styles]
+    amounts = _OTHER_AMOUNTS
+    if not job.spec.kb:
+        styles, amounts = list(job.styles), ()
+    trial = _Trial(job, channel, total=len(styles) + len(amounts))
+    best = trial.best_of(styles)
+    asked = job.styles[styles.index(best)]
+    best = trial.best_of([best, *(_reading(asked, some) for some in amounts)])
+    return {
+        "style": asdict(best),
+        "dev_scores": trial.means,
+        "dev_cases": len(job.cases),
+    }
+
+
+def _reading(style: PromptStyle, sentences: int) -> PromptStyle:
+    """A style that reads so many sentences; 0: the passages themselves."""
+    if not sentences:
+        return style
+    name = f"{style.name}, {sentences} sentence{'s' * (sentences > 1)}"
+    return replace(style, name=name, sentences=sentences)
+
+
+class _Trial:
+    """One system with one style after the other, on the same cases."""
+
+    def __init__(self, job: StyleJob, channel: Channel, *, total: int) -> None:
+        self.means: dict[str, float] = {}
+        self._job, self._channel = job, channel
+        self._system = build_system(job.spec)
+        self._outage = Outage()
+        self._done, self._total = 0, total * len(job.cases)
+
+    def best_of(self, styles: Sequence[PromptStyle]) -> PromptStyle:
+        """The style with the highest mean; of equals the first."""
+        for style in styles:
+            if style.name not in self.means:
+                self.means[style.name] = self._mean(style)
+        return max(styles, key=lambda style: self.means[style.name])
+
+    def _mean(self, style: PromptStyle) -> float:
+        system, cases = self._system.with_style(style), self._job.cases
+        scores = [self._score(system, case) for case in cases]
+        return sum(scores) / max(len(scores), 1)
+
+    def _score(self, system: KnowledgeSystem, case: QaCase) -> float:
+        self._done += 1
+        what = f"{self._job.spec.name}: choosing its prompt"
+        self._channel.progress(what, self._done, self._total)
+        try:
+            answer = system.answer(case)
+        except GenerationError as error:
+            if isinstance(error, EndpointError):
+                self._outage.failed(error)
+            return 0.0
+        self._outage.answered()
+        return score_answer(
+            answer.text,
+            case.answers,
+            answerable=case.answerable,
+            abstained=answer.abstained,
+        )[PRIMARY]
 
 
 def _sentence_with(answer: str, gold: Sequence[Mapping[str, Any]]) -> str:

@@ -1,0 +1,105 @@
+"""What the arm that learns to read is shown: sentences of what was found, or passages.
+
+Sentences where answers stand in one, as far as the training cases tell: fewer tokens
+to learn from and to read, and less to mistake. The arm reads at inference what it
+learned to read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from groundtune.augment.prompt import INSTRUCTION
+from groundtune.core.values import Hit, Passage
+from groundtune.data.gold import holds_answer
+from groundtune.retrieve.narrow import sentences_of
+from groundtune.tune.examples import Evidence
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from groundtune.augment.prompt import PromptStyle
+    from groundtune.core.values import QaCase
+    from groundtune.retrieve.narrow import Narrower
+
+SENTENCES_READ = 4
+_LEAST_SHARE = 0.8
+"""Of the answers that a right passage holds: that many stand in one sentence, or
+passages are read whole."""
+_TRAINING_SENTENCES = 12
+"""Sentences kept for a training case: the distractors are drawn from them."""
+
+
+class Shown(NamedTuple):
+    """What a training case is shown."""
+
+    case: QaCase
+    right: Sequence[Passage]
+    """Passages that hold its answer; of these the first is the right one."""
+    hits: Sequence[Hit]
+    """What was found, best first; distractors are drawn from it."""
+
+    def as_json(self) -> dict[str, Any]:
+        """As `read_evidence` reads it."""
+        return {
+            "gold": [asdict(passage) for passage in self.right],
+            "hits": [asdict(hit) for hit in self.hits],
+        }
+
+
+def lessons_of(
+    shown: Sequence[Shown], narrower: Narrower, *, k: int, wanted: int | None
+) -> tuple[int, list[Shown]]:
+    """What cases teach to read, and of how many sentences; 0: of whole passages.
+
+    The right sentence of a case is the one that holds an answer and is nearest the
+    question; where none holds one, the right passage stays whole.
+
+    Args:
+        shown: Training and dev cases with passages.
+        narrower: Picks sentences.
+        k: Hits that a question gets.
+        wanted: How many sentences; None: `SENTENCES_READ`, if answers stand in one.
+    """
+    if wanted is None:
+        known = [bool(_sentences_with(one)) for one in shown if one.right]
+        stands = sum(known) >= _LEAST_SHARE * max(len(known), 1)
+        wanted = SENTENCES_READ if stands else 0
+    if not wanted:
+        return 0, list(shown)
+    return wanted, [_narrowed(one, narrower, k=k) for one in shown]
+
+
+def _narrowed(shown: Shown, narrower: Narrower, *, k: int) -> Shown:
+    case, right, hits = shown
+    if sentences := _sentences_with(shown):
+        nearness = narrower.nearness(case.question, sentences)
+        right = [sentences[nearness.index(max(nearness))]]
+    near = narrower.nearest(case.question, hits[:k], sentences=_TRAINING_SENTENCES)
+    return Shown(case, right, near)
+
+
+def reading_style(sentences: int) -> PromptStyle:
+    """How the arm is told what to do, in training and ever after."""
+    return replace(INSTRUCTION, sentences=sentences)
+
+
+def read_evidence(raw: dict[str, Any]) -> Evidence:
+    """One case's evidence, as `gather_evidence` wrote it."""
+    gold = [Hit(passage=Passage(**passage), score=0.0) for passage in raw["gold"]]
+    hits = tuple(
+        Hit(passage=Passage(**hit["passage"]), score=hit["score"])
+        for hit in raw["hits"]
+    )
+    return Evidence(gold[0] if gold else None, hits)
+
+
+def _sentences_with(shown: Shown) -> list[Passage]:
+    """The sentences of its right passages that hold an answer."""
+    return [
+        sentence
+        for passage in shown.right
+        for sentence in sentences_of(passage)
+        if holds_answer(sentence.text, shown.case.answers)
+    ]
