@@ -56,6 +56,7 @@ check: setup  ## Lint, format, types, layers
 bench: models  ## Measure against the common libraries; SCIFACT=DIR for ingest and search, LABELLED=DIR for training
 	$(BIN)/python benchmarks/generate.py
 	$(BIN)/python benchmarks/embed.py
+	$(BIN)/python benchmarks/narrow.py
 	$(if $(SCIFACT),$(BIN)/python benchmarks/ingest.py $(SCIFACT))
 	$(if $(SCIFACT),$(BIN)/python benchmarks/search.py $(SCIFACT))
 	$(if $(SCIFACT),$(BIN)/python benchmarks/ask.py $(SCIFACT))

@@ -1,7 +1,8 @@
-"""Step 2: the untrained arms choose their instruction on dev cases.
+"""Step 2: the untrained arms choose on dev cases how they are asked.
 
 A baseline is never a straw man: plain and rag each get the wording, or the solved
-examples, with which the published model does best. Nothing here sees a test case.
+examples, with which the published model does best, and rag as much of what was found as
+it reads best. Nothing here sees a test case.
 """
 
 from __future__ import annotations
