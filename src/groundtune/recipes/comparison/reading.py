@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from groundtune.core.values import QaCase
     from groundtune.retrieve.narrow import Narrower
 
-SENTENCES_READ = 4
+SENTENCES_READ = 6
 _LEAST_SHARE = 0.8
 """Of the answers that a right passage holds: that many stand in one sentence, or
 passages are read whole."""
