@@ -112,10 +112,12 @@ def gather_evidence(job: KnowledgeJob, channel: Channel) -> dict[str, float]:
     if job.teaches_reading:
         _refuse_unfound(shown["train"], names=[d.id for d in kb.documents()])
         lessons = [*shown["train"], *shown["dev"]]
-        channel.progress("choosing what is read", 0, len(lessons))
-        narrower = Narrower(embedder.encode)
         sentences, lessons = lessons_of(
-            lessons, narrower, k=settings.k, wanted=job.sentences
+            lessons,
+            Narrower(embedder.encode),
+            k=settings.k,
+            wanted=job.sentences,
+            progress=channel.progress,
         )
         for one in lessons:
             written[one.case.id]["reading"] = one.as_json()

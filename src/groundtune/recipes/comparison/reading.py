@@ -11,6 +11,7 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from groundtune.augment.prompt import INSTRUCTION
+from groundtune.core.protocols import silent
 from groundtune.core.values import Hit, Passage
 from groundtune.data.gold import holds_answer
 from groundtune.retrieve.narrow import sentences_of
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from groundtune.augment.prompt import PromptStyle
+    from groundtune.core.protocols import Progress
     from groundtune.core.values import QaCase
     from groundtune.retrieve.narrow import Narrower
 
@@ -49,7 +51,12 @@ class Shown(NamedTuple):
 
 
 def lessons_of(
-    shown: Sequence[Shown], narrower: Narrower, *, k: int, wanted: int | None
+    shown: Sequence[Shown],
+    narrower: Narrower,
+    *,
+    k: int,
+    wanted: int | None,
+    progress: Progress = silent,
 ) -> tuple[int, list[Shown]]:
     """What cases teach to read, and of how many sentences; 0: of whole passages.
 
@@ -61,6 +68,7 @@ def lessons_of(
         narrower: Picks sentences.
         k: Hits that a question gets.
         wanted: How many sentences; None: `SENTENCES_READ`, if answers stand in one.
+        progress: Told how far it is.
     """
     if wanted is None:
         known = [bool(_sentences_with(one)) for one in shown if one.right]
@@ -68,7 +76,11 @@ def lessons_of(
         wanted = SENTENCES_READ if stands else 0
     if not wanted:
         return 0, list(shown)
-    return wanted, [_narrowed(one, narrower, k=k) for one in shown]
+    lessons: list[Shown] = []
+    for one in shown:
+        lessons.append(_narrowed(one, narrower, k=k))
+        progress("picking sentences to read", len(lessons), len(shown))
+    return wanted, lessons
 
 
 def _narrowed(shown: Shown, narrower: Narrower, *, k: int) -> Shown:
