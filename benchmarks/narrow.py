@@ -32,11 +32,12 @@ import numpy as np
 from groundtune.augment.prompt import INSTRUCTION, PROMPT_VERSION, PromptBuilder
 from groundtune.config.retrieval import RetrievalSettings
 from groundtune.data.gold import holds_answer
+from groundtune.data.sentences import sentences_of
 from groundtune.data.worlds import make_world, write_world
 from groundtune.recipes.ingest import DEFAULT_EMBEDDER, ingest
 from groundtune.retrieve.embed import open_named_embedder
 from groundtune.retrieve.index import KnowledgeBase
-from groundtune.retrieve.narrow import Narrower, sentences_of
+from groundtune.retrieve.narrow import Narrower
 from groundtune.retrieve.search import HybridRetriever
 from groundtune.store.models import open_model
 from groundtune.systems.generators import open_generator

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from groundtune.data.sentences import sentence_around, sentence_spans
+from groundtune.core.values import Passage
+from groundtune.data.sentences import sentence_around, sentence_spans, sentences_of
 
 
 def parts(text: str) -> list[str]:
@@ -66,3 +67,12 @@ def test_no_text_takes_quadratic_time(unit: str) -> None:
     sentence_spans(unit * 200_000)
 
     assert time.perf_counter() - began < 10
+
+
+def test_headings_and_scraps_are_no_sentences_of_a_passage() -> None:
+    text = "# The tower\n\nIt is 58 ells high. Yes."
+    whole = Passage(id="a", document="a", start=9, end=9 + len(text), text=text)
+    (found,) = sentences_of(whole)
+    assert found.text == "It is 58 ells high."
+    assert (" " * 9 + text)[found.start : found.end] == found.text
+    assert found.id != whole.id

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from groundtune.core.protocols import silent
-from groundtune.core.values import Answer, QaCase
+from groundtune.core.values import Answer, Passage, QaCase
 from groundtune.recipes.comparison import styles
 from groundtune.recipes.comparison.styles import (
     StyleJob,
@@ -19,6 +20,11 @@ from groundtune.systems.build import SystemSpec
 
 if TYPE_CHECKING:
     from groundtune.augment.prompt import PromptStyle
+
+
+def _passage(text: str) -> dict[str, Any]:
+    return asdict(Passage(id="1", document="d", start=0, end=len(text), text=text))
+
 
 _CASES = [
     *(
@@ -40,7 +46,7 @@ _CASES = [
     ),
 ]
 _EVIDENCE = {
-    case.id: {"gold": [{"text": f"It is known. {case.answers[0]} is the answer."}]}
+    case.id: {"gold": [_passage(f"It is known. {case.answers[0]} is the answer.")]}
     for case in _CASES
 }
 

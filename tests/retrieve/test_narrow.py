@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from groundtune.core.values import Hit, Passage
-from groundtune.retrieve.narrow import Narrower, sentences_of
+from groundtune.data.sentences import sentences_of
+from groundtune.retrieve.narrow import Narrower
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,11 +80,6 @@ def test_hits_without_a_sentence_are_given_as_they_are() -> None:
     scraps = [hit("# Velt", heading="Velt"), hit("58 ells", heading="Midust")]
     assert Narrower(Words().encode).nearest("how high", scraps, sentences=3) == scraps
     assert Narrower(Words().encode).nearest("how high", [], sentences=3) == []
-
-
-def test_headings_are_no_sentences() -> None:
-    passage = hit("# The tower\n\nIt is 58 ells high.", heading="Midust").passage
-    assert [one.text for one in sentences_of(passage)] == ["It is 58 ells high."]
 
 
 def test_a_name_that_vectors_do_not_know_decides() -> None:

@@ -63,15 +63,14 @@ class Reader:
         on_text: Callable[[str], None] | None = None,
     ) -> Said:
         self.asked += 1
-        text = self.tokenizer.decode(prompt)
-        before, found, _ = text.partition(" built the tower")
-        answer = (
-            f"{before.rsplit('. ', 1)[-1]} [1]" if found else "Not in the documents."
-        )
-        answer = answer[:max_tokens]
+        answer = self.reply(self.tokenizer.decode(prompt))[:max_tokens]
         if on_text:
             on_text(answer)
         return Said(answer, Usage(prompt_tokens=len(prompt), output_tokens=len(answer)))
+
+    def reply(self, text: str) -> str:
+        before, found, _ = text.partition(" built the tower")
+        return f"{before.rsplit('. ', 1)[-1]} [1]" if found else "Not in the documents."
 
 
 class Shelf:
@@ -135,16 +134,8 @@ class Nearest:
 class Quoting(Reader):
     """Answers with the first passage that it is shown."""
 
-    def generate(
-        self,
-        prompt: Sequence[int],
-        *,
-        max_tokens: int,
-        on_text: Callable[[str], None] | None = None,
-    ) -> Said:
-        del max_tokens, on_text
-        text = self.tokenizer.decode(prompt).partition("[1] ")[2].partition("\n")[0]
-        return Said(f"{text} [1]", Usage(prompt_tokens=len(prompt), output_tokens=1))
+    def reply(self, text: str) -> str:
+        return text.partition("[1] ")[2].partition("\n")[0] + " [1]"
 
 
 def test_a_style_may_read_the_nearest_sentences_alone() -> None:
@@ -172,15 +163,9 @@ def test_the_question_alone_reaches_retrieval_and_prompt() -> None:
     seen: list[str] = []
 
     class Watching(Reader):
-        def generate(
-            self,
-            prompt: Sequence[int],
-            *,
-            max_tokens: int,
-            on_text: Callable[[str], None] | None = None,
-        ) -> Said:
-            seen.append(self.tokenizer.decode(prompt))
-            return super().generate(prompt, max_tokens=max_tokens, on_text=on_text)
+        def reply(self, text: str) -> str:
+            seen.append(text)
+            return super().reply(text)
 
     shelf = Shelf("The mill is old.")
     system(shelf=shelf, engine=Watching()).answer(CASE)

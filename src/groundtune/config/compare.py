@@ -52,7 +52,7 @@ class CompareSettings:
     limit: int | None = None
     """Most test cases; None: all."""
     learning_curve: bool = False
-    """Whether tuned is trained on parts of its cases too; not over documents."""
+    """Whether tuned is trained on parts of its cases too."""
     answer_tokens: int = 32
     """Most new tokens of an answer, in every arm."""
     probe_cases: int = 60

@@ -10,6 +10,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from groundtune.core.values import Span
+from groundtune.data.sentences import sentences_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -59,6 +60,18 @@ def holds_answer(text: str, answers: Sequence[str]) -> bool:
     """Whether any accepted wording stands in `text`, whatever its case."""
     folded = text.casefold()
     return any(answer.casefold() in folded for answer in answers if answer)
+
+
+def sentences_with(
+    passages: Iterable[Passage], answers: Sequence[str]
+) -> list[Passage]:
+    """The sentences of passages that hold any accepted wording, in order."""
+    return [
+        sentence
+        for passage in passages
+        for sentence in sentences_of(passage)
+        if holds_answer(sentence.text, answers)
+    ]
 
 
 def _overlap(passage: Passage, span: Span) -> bool:

@@ -6,8 +6,9 @@ Used by the splitter for cuts and by whoever needs the sentence around a positio
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
-from groundtune.core.values import Span
+from groundtune.core.values import Passage, Span
 
 # A stop, what may close after it, then space and something that can begin a sentence;
 # or a full-width stop, which needs no space; or a blank line, which always ends one.
@@ -33,6 +34,9 @@ _DATES_AND_PLACES = (
 )
 _ABBREVIATIONS = frozenset(f"{_TITLES} {_SHORTENED} {_DATES_AND_PLACES}".split())
 _SPACE = re.compile(r"\s*")
+_WORD = re.compile(r"\w+")
+_LEAST_WORDS = 3
+"""Fewer are a heading, the number of a list, or what a cut left over."""
 
 
 def sentence_spans(text: str) -> list[Span]:
@@ -64,6 +68,34 @@ def sentence_spans(text: str) -> list[Span]:
     if end > start:
         spans.append(Span(start, end))
     return spans
+
+
+def sentences_of(passage: Passage) -> list[Passage]:
+    """The sentences of a passage as passages, in order; headings and scraps left out.
+
+    Examples:
+        >>> from groundtune.core.values import Passage
+        >>> text = "Boats come at noon. A permit costs 12 crowns."
+        >>> whole = Passage(id="a", document="a.md", start=7, end=52, text=text)
+        >>> [(one.start, one.text) for one in sentences_of(whole)]
+        [(7, 'Boats come at noon.'), (27, 'A permit costs 12 crowns.')]
+    """
+    found: list[Passage] = []
+    for start, end in sentence_spans(passage.text):
+        text = passage.text[start:end]
+        if len(_WORD.findall(text)) < _LEAST_WORDS:
+            continue
+        at = passage.start + start
+        found.append(
+            replace(
+                passage,
+                id=f"{passage.id}:{start}",
+                start=at,
+                end=at + len(text),
+                text=text,
+            )
+        )
+    return found
 
 
 def sentence_around(text: str, position: int) -> Span:

@@ -12,12 +12,11 @@ A sentence is a hit like any other: its text stands in the document between its 
 from __future__ import annotations
 
 import math
-import re
 from collections import OrderedDict
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from groundtune.data.sentences import sentence_spans
+from groundtune.data.sentences import sentences_of
 from groundtune.retrieve.arrange import stems
 
 if TYPE_CHECKING:
@@ -30,48 +29,10 @@ if TYPE_CHECKING:
 
     Floats = npt.NDArray[np.float32]
 
-_WORD = re.compile(r"\w+")
-_LEAST_WORDS = 3
-"""Fewer are a heading, the number of a list, or what a cut left over."""
 _WORDS = 0.2
 """Weight of shared words beside a cosine, chosen on training cases of two data sets."""
 _KEPT = 8192
 """Sentences whose vectors are remembered."""
-
-
-def sentences_of(passage: Passage) -> list[Passage]:
-    """The sentences of a passage as passages, in order; headings and scraps left out.
-
-    Examples:
-        >>> from groundtune.core.values import Passage
-        >>> text = "Boats come at noon. A permit costs 12 crowns."
-        >>> whole = Passage(id="a", document="a.md", start=7, end=52, text=text)
-        >>> [(one.start, one.text) for one in sentences_of(whole)]
-        [(7, 'Boats come at noon.'), (27, 'A permit costs 12 crowns.')]
-    """
-    found: list[Passage] = []
-    for start, end in sentence_spans(passage.text):
-        text = passage.text[start:end]
-        if len(_WORD.findall(text)) < _LEAST_WORDS:
-            continue
-        at = passage.start + start
-        found.append(
-            replace(
-                passage,
-                id=f"{passage.id}:{start}",
-                start=at,
-                end=at + len(text),
-                text=text,
-            )
-        )
-    return found
-
-
-class Sentence(NamedTuple):
-    """A sentence of a hit, and its place among the hits."""
-
-    passage: Passage
-    rank: int
 
 
 class Narrower:
@@ -95,23 +56,18 @@ class Narrower:
             Sentences with their nearness as score; the hits themselves, where none of
             them holds a sentence.
         """
-        found: dict[tuple[str, int], Sentence] = {}
-        for rank, hit in enumerate(hits):
+        found: dict[tuple[str, int], Hit] = {}
+        for hit in hits:
             for one in sentences_of(hit.passage):
-                found.setdefault((one.document, one.start), Sentence(one, rank))
+                found.setdefault((one.document, one.start), replace(hit, passage=one))
         if not found:
             return list(hits)
-        candidates = list(found.values())
-        nearness = self.nearness(question, [one.passage for one in candidates])
-        order = sorted(range(len(candidates)), key=lambda at: -nearness[at])
-        return [
-            replace(
-                hits[candidates[at].rank],
-                passage=candidates[at].passage,
-                score=nearness[at],
-            )
-            for at in order[:sentences]
+        nearness = self.nearness(question, [hit.passage for hit in found.values()])
+        scored = [
+            replace(hit, score=near)
+            for hit, near in zip(found.values(), nearness, strict=True)
         ]
+        return sorted(scored, key=lambda hit: -hit.score)[:sentences]
 
     def nearness(self, question: str, passages: Sequence[Passage]) -> list[float]:
         """How near each passage, below its headings, is to a question."""

@@ -126,13 +126,13 @@ class KnowledgeSystem:
         """
         start = time.perf_counter()
         hits = self._evidence.find(case) if self._evidence else None
+        shown = self._narrowed(case.question, hits)
         retrieved = time.perf_counter()
         retrieve_ms = (retrieved - start) * 1000 if self._evidence else 0.0
         if hits is not None and not hits:
             timing = Timing(retrieve_ms=retrieve_ms, total_ms=retrieve_ms)
             return Answer(text="", abstained=True, reason=_NOT_FOUND, timing=timing)
         budget = self._engine.context_length - self._max_tokens
-        shown = self._narrowed(case.question, hits)
         prompt = self._builder.build(case.question, shown, budget=budget)
         made = self._generate(prompt, on_text)
         text, citations, unsupported = without_echo(made.text.strip()), (), ()

@@ -69,9 +69,10 @@ def build_system(spec: SystemSpec) -> KnowledgeSystem:
     engine, template = open_generator(
         spec.model, prompt_version=PROMPT_VERSION, runtime=spec.runtime, cache=cache
     )
-    builder = PromptBuilder(template, engine.tokenizer, style=read_style(spec.style))
+    style = read_style(spec.style)
+    builder = PromptBuilder(template, engine.tokenizer, style=style)
     embedder: Embedder | None = None
-    if spec.embedder:
+    if spec.kb or (spec.given is not None and style.sentences):
         embedder = open_named_embedder(spec.embedder, cache=cache, offline=True)
     evidence: EvidenceSource | None = None
     if spec.given is not None:

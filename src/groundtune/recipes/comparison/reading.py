@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from groundtune.augment.prompt import INSTRUCTION
 from groundtune.core.protocols import silent
 from groundtune.core.values import Hit, Passage
-from groundtune.data.gold import holds_answer
-from groundtune.retrieve.narrow import sentences_of
+from groundtune.data.gold import sentences_with
 from groundtune.tune.examples import Evidence
 
 if TYPE_CHECKING:
@@ -71,7 +70,11 @@ def lessons_of(
         progress: Told how far it is.
     """
     if wanted is None:
-        known = [bool(_sentences_with(one)) for one in shown if one.right]
+        known = [
+            bool(sentences_with(one.right, one.case.answers))
+            for one in shown
+            if one.right
+        ]
         stands = sum(known) >= _LEAST_SHARE * max(len(known), 1)
         wanted = SENTENCES_READ if stands else 0
     if not wanted:
@@ -85,7 +88,7 @@ def lessons_of(
 
 def _narrowed(shown: Shown, narrower: Narrower, *, k: int) -> Shown:
     case, right, hits = shown
-    if sentences := _sentences_with(shown):
+    if sentences := sentences_with(right, case.answers):
         nearness = narrower.nearness(case.question, sentences)
         right = [sentences[nearness.index(max(nearness))]]
     near = narrower.nearest(case.question, hits[:k], sentences=_TRAINING_SENTENCES)
@@ -105,13 +108,3 @@ def read_evidence(raw: dict[str, Any]) -> Evidence:
         for hit in raw["hits"]
     )
     return Evidence(gold[0] if gold else None, hits)
-
-
-def _sentences_with(shown: Shown) -> list[Passage]:
-    """The sentences of its right passages that hold an answer."""
-    return [
-        sentence
-        for passage in shown.right
-        for sentence in sentences_of(passage)
-        if holds_answer(sentence.text, shown.case.answers)
-    ]

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from groundtune.augment.prompt import BRIEF, INSTRUCTION, PromptStyle, Shot
 from groundtune.core.errors import GenerationError
-from groundtune.data.gold import holds_answer
-from groundtune.data.sentences import sentence_spans
+from groundtune.core.values import Passage
+from groundtune.data.gold import sentences_with
 from groundtune.measure.answers import PRIMARY, score_answer
 from groundtune.recipes.comparison.elsewhere import Outage
 from groundtune.store.remote.failures import EndpointError
@@ -69,8 +69,10 @@ def _solved(
         answer = case.answers[0] if case.answers else ""
         if not answer or len(answer.split()) > _SHOT_WORDS:
             continue
-        if sentence := _sentence_with(answer, evidence[case.id]["gold"]):
-            shot = Shot(question=case.question, answer=answer, evidence=(sentence,))
+        right = (Passage(**passage) for passage in evidence[case.id]["gold"])
+        if found := sentences_with(right, [answer]):
+            shown = (found[0].text,)
+            shot = Shot(question=case.question, answer=answer, evidence=shown)
             yield case.group or case.source or case.id, shot
 
 
@@ -147,13 +149,15 @@ class _Trial:
 
     def _mean(self, style: PromptStyle) -> float:
         system, cases = self._system.with_style(style), self._job.cases
-        scores = [self._score(system, case) for case in cases]
+        scores: list[float] = []
+        for case in cases:
+            scores.append(self._score(system, case))
+            self._done += 1
+            what = f"{self._job.spec.name}: choosing its prompt"
+            self._channel.progress(what, self._done, self._total)
         return sum(scores) / max(len(scores), 1)
 
     def _score(self, system: KnowledgeSystem, case: QaCase) -> float:
-        self._done += 1
-        what = f"{self._job.spec.name}: choosing its prompt"
-        self._channel.progress(what, self._done, self._total)
         try:
             answer = system.answer(case)
         except GenerationError as error:
@@ -167,12 +171,3 @@ class _Trial:
             answerable=case.answerable,
             abstained=answer.abstained,
         )[PRIMARY]
-
-
-def _sentence_with(answer: str, gold: Sequence[Mapping[str, Any]]) -> str:
-    for passage in gold:
-        text = passage["text"]
-        for span in sentence_spans(text):
-            if holds_answer(text[span[0] : span[1]], [answer]):
-                return text[span[0] : span[1]]
-    return ""
