@@ -179,6 +179,38 @@ class Comparer(Protocol):
 
 
 @runtime_checkable
+class CopyingEngine(Protocol):
+    """A generator that can be bound to the words of given texts."""
+
+    def copy(
+        self,
+        prompt: Sequence[int],
+        *,
+        texts: Sequence[str],
+        question: str,
+        otherwise: str,
+        max_tokens: int,
+        on_text: Callable[[str], None] | None = None,
+    ) -> Generation:
+        """Continue `prompt` greedily with nothing but a run of words of one text.
+
+        The number of a text may follow. Without a word to copy it is free.
+
+        Args:
+            prompt: Token ids, as `augment` built them.
+            texts: What may be copied from.
+            question: No answer begins with a word of it, unless all words are in it.
+            otherwise: What may be said instead.
+            max_tokens: Upper bound on new tokens.
+            on_text: Called with each new piece of text as it is decoded.
+
+        Raises:
+            GenerationError: The engine failed; the caller records it in the row.
+        """
+        ...
+
+
+@runtime_checkable
 class ChatEngine(Protocol):
     """A generator behind an endpoint that takes turns, not tokens."""
 

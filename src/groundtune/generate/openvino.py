@@ -24,6 +24,7 @@ from groundtune.generate.engines import (
     check_request,
     end_tokens,
 )
+from groundtune.generate.spans import span_grammar
 from groundtune.store.download import default_cache
 from groundtune.store.files import explained
 from groundtune.store.folders import publish_folder, remove_folder, waiting_lock
@@ -90,16 +91,46 @@ class OpenVinoEngine(FolderEngine):
         on_text: Callable[[str], None] | None = None,
     ) -> Generated:
         """See `Engine.generate`. Threads take turns."""
-        check_request(prompt, max_tokens, context=self.context_length)
-        ids = np.array([list(prompt)], dtype=np.int64)
-        inputs = openvino_genai.TokenizedInputs(
-            openvino.Tensor(ids), openvino.Tensor(np.ones_like(ids))
-        )
+        return self._continue(prompt, self._settings(max_tokens), on_text)
+
+    def copy(
+        self,
+        prompt: Sequence[int],
+        *,
+        texts: Sequence[str],
+        question: str,
+        otherwise: str,
+        max_tokens: int,
+        on_text: Callable[[str], None] | None = None,
+    ) -> Generated:
+        """See `CopyingEngine.copy`. Threads take turns."""
+        settings = self._settings(max_tokens)
+        if grammar := span_grammar(texts, question=question, otherwise=otherwise):
+            bound = openvino_genai.StructuredOutputConfig()
+            bound.grammar = grammar
+            settings.structured_output_config = bound
+        return self._continue(prompt, settings, on_text)
+
+    def _settings(self, max_tokens: int) -> openvino_genai.GenerationConfig:
         settings = openvino_genai.GenerationConfig(
             max_new_tokens=max_tokens, do_sample=False, apply_chat_template=False
         )
         settings.stop_token_ids = set(self._ends)
         settings.logprobs = 1  # without it the sum of log probabilities stays 0
+        return settings
+
+    def _continue(
+        self,
+        prompt: Sequence[int],
+        settings: openvino_genai.GenerationConfig,
+        on_text: Callable[[str], None] | None,
+    ) -> Generated:
+        max_tokens = int(settings.max_new_tokens)
+        check_request(prompt, max_tokens, context=self.context_length)
+        ids = np.array([list(prompt)], dtype=np.int64)
+        inputs = openvino_genai.TokenizedInputs(
+            openvino.Tensor(ids), openvino.Tensor(np.ones_like(ids))
+        )
         with self._lock:
             streamer = _Streamer(TextStream(self._tokenizer, on_text), self._ends)
             try:
