@@ -1,14 +1,15 @@
 """Narrowing what was found to sentences: what it takes, what it keeps, what it saves.
 
-Questions about a world of invented facts, three passages each. Beside us stands what
+Questions about a world of invented facts, five passages each. Beside us stands what
 sentence filters of RAG frameworks do underneath: sentence-transformers encodes each
 sentence alone, and the nearest are kept. Both get the same sentences, in turn.
 
-    ms            to pick 6 sentences, for a question that was never asked
+    ms            to pick 3 sentences, for a question that was never asked
     kept          share of the questions whose answer stands in them, of those whose
-                  answer stands in the passages
-    first word    of SmolLM2, from the 6 sentences, narrowing included, over the same
-                  from whole passages
+                  answer stands in the passages; nothing was learned from cases
+    first word    of SmolLM2, from the 3 sentences, narrowing included, over the same
+                  from the first three passages whole
+    bound         first word bound to copy from the sentences, over the same unbound
 
 Usage:
 
@@ -31,16 +32,18 @@ import numpy as np
 
 from groundtune.augment.prompt import INSTRUCTION, PROMPT_VERSION, PromptBuilder
 from groundtune.config.retrieval import RetrievalSettings
+from groundtune.core.protocols import CopyingEngine
 from groundtune.data.gold import holds_answer
 from groundtune.data.sentences import sentences_of
 from groundtune.data.worlds import make_world, write_world
 from groundtune.recipes.ingest import DEFAULT_EMBEDDER, ingest
 from groundtune.retrieve.embed import open_named_embedder
 from groundtune.retrieve.index import KnowledgeBase
-from groundtune.retrieve.narrow import Narrower
+from groundtune.retrieve.narrow import NET, Narrower
 from groundtune.retrieve.search import HybridRetriever
 from groundtune.store.models import open_model
 from groundtune.systems.generators import open_generator
+from groundtune.tasks.qa import NOT_IN_DOCUMENTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -51,8 +54,9 @@ if TYPE_CHECKING:
 
 _Result = TypeVar("_Result")
 
-SENTENCES = 6
-K = 3
+SENTENCES = 3
+WHOLE = 3
+"""Passages that are read whole."""
 WARM_UP = 3
 
 
@@ -75,20 +79,32 @@ def main() -> None:
     )
     builder = PromptBuilder(template, engine.tokenizer, style=INSTRUCTION)
 
+    assert isinstance(engine, CopyingEngine)
+
     def first_word(question: str, hits: Sequence[Hit]) -> None:
         prompt = builder.build(question, hits, budget=engine.context_length - 1)
         engine.generate(prompt.tokens, max_tokens=1)
+
+    def bound_word(question: str, hits: Sequence[Hit]) -> None:
+        prompt = builder.build(question, hits, budget=engine.context_length - 1)
+        engine.copy(
+            prompt.tokens,
+            texts=[hit.passage.text for hit in hits],
+            question=question,
+            otherwise=NOT_IN_DOCUMENTS,
+            max_tokens=1,
+        )
 
     with tempfile.TemporaryDirectory() as folder:
         write_world(world, Path(folder) / "world")
         ingest([Path(folder) / "world" / "docs"], kb=Path(folder) / "kb")
         embedder = open_named_embedder(DEFAULT_EMBEDDER, offline=True)
         kb = KnowledgeBase.open(Path(folder) / "kb", embedder=embedder)
-        retriever = HybridRetriever(kb, embedder, RetrievalSettings(k=K))
-        found = [(case, retriever.search(case.question, k=K)) for case in asked]
+        retriever = HybridRetriever(kb, embedder, RetrievalSettings(k=NET))
+        found = [(case, retriever.search(case.question, k=NET)) for case in asked]
 
     times: dict[str, list[float]] = {
-        name: [] for name in ("ours", "theirs", "whole", "sentences")
+        name: [] for name in ("ours", "theirs", "whole", "sentences", "free", "bound")
     }
     kept = {"ours": 0, "theirs": 0}
     answerable = 0
@@ -100,12 +116,15 @@ def main() -> None:
             )
         )
         others, theirs_s = _timed(lambda c=case, h=hits: _nearest(theirs, c, h))
-        _, whole_s = _timed(lambda c=case, h=hits: first_word(c.question, h))
+        _, whole_s = _timed(lambda c=case, h=hits: first_word(c.question, h[:WHOLE]))
         _, read_s = _timed(lambda c=case, m=mine: first_word(c.question, m))
+        _, bound_s = _timed(lambda c=case, m=mine: bound_word(c.question, m))
         if number < WARM_UP:
             continue
         for name, value in zip(
-            times, (ours_s, theirs_s, whole_s, ours_s + read_s), strict=True
+            times,
+            (ours_s, theirs_s, whole_s, ours_s + read_s, read_s, bound_s),
+            strict=True,
         ):
             times[name].append(value)
         if any(holds_answer(hit.passage.text, case.answers) for hit in hits):
@@ -126,6 +145,7 @@ def main() -> None:
             "sentences": round(1000 * middle["sentences"], 1),
         },
         "first_word_ratio": round(middle["sentences"] / middle["whole"], 2),
+        "bound_ratio": round(middle["bound"] / middle["free"], 2),
     }
     print(json.dumps(result, indent=2))
 

@@ -17,6 +17,7 @@ from groundtune.recipes.comparison.freshness import EditedFact, measure_freshnes
 from groundtune.recipes.ingest import DEFAULT_EMBEDDER
 from groundtune.recipes.report import report
 from groundtune.retrieve.index import KnowledgeBase
+from groundtune.store.files import read_json
 from groundtune.store.run import RunFolder
 
 if TYPE_CHECKING:
@@ -160,6 +161,12 @@ def test_freshness_asks_again_after_the_documents_changed(finished: Finished) ->
     assert rag["asked"] == 1
     assert rag["untouched_before"]["n"] == rag["untouched_after"]["n"] == 1
     assert rag["followed"]["n"] <= rag["update_success"]["n"] == rag["retrieved"]
+    assert rag["update_success_read"]["n"] == rag["read"] <= rag["retrieved"]
+    rows = read_json(finished.run / "freshness.json")["rows"]
+    changed = next(row for row in rows if row["changed"])
+    # Narrower than a hit: the sentence itself stood in what was read.
+    assert changed["read"] == bool(rag["read"])
+    assert changed["after"]["read"] <= changed["after"]["hit"]
     edited = KnowledgeBase.open(finished.run / "kb-edited")
     assert edit.case.answers[0] in edited.document_text(edit.case.source)
     original = KnowledgeBase.open(finished.run / "kb")

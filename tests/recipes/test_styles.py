@@ -16,7 +16,7 @@ from groundtune.recipes.comparison.styles import (
     candidate_styles,
     choose_style,
 )
-from groundtune.systems.build import SystemSpec
+from groundtune.systems.build import SystemSpec, read_style
 
 if TYPE_CHECKING:
     from groundtune.augment.prompt import PromptStyle
@@ -79,19 +79,27 @@ def test_one_candidate_shows_examples_and_begins_the_answer() -> None:
 
 
 class _Model:
-    """Is right only in one style, and then only if it reads so many sentences."""
+    """Is right only if it reads in one way, and then only in one style."""
 
-    def __init__(self, *, style: str, sentences: int) -> None:
-        self.wanted = (style, sentences)
-        self.tried: list[tuple[str, int]] = []
+    def __init__(
+        self,
+        *,
+        style: str,
+        sentences: int,
+        copies: bool = False,
+        can_copy: bool = False,
+    ) -> None:
+        self.wanted = (style, sentences, copies)
+        self.can_copy = can_copy
+        self.tried: list[tuple[str, int, bool]] = []
 
     def with_style(self, style: PromptStyle) -> _Model:
-        self.now = (style.name.split(",")[0], style.sentences)
+        self.now = (style.name.split(",")[0], style.sentences, style.copies)
         self.tried.append(self.now)
         return self
 
     def answer(self, case: QaCase) -> Answer:
-        score = (self.now[0] == self.wanted[0]) + (self.now == self.wanted)
+        score = (self.now[1:] == self.wanted[1:]) + (self.now == self.wanted)
         return Answer(text=" ".join([case.answers[0], *["or"] * (4 - 2 * score)]))
 
 
@@ -107,15 +115,16 @@ def _choose(model: _Model, monkeypatch: pytest.MonkeyPatch, *, kb: str) -> Any:
 
 
 @pytest.mark.parametrize("sentences", [0, 1, 3])
-def test_how_it_is_asked_is_chosen_before_how_much_it_reads(
+def test_how_much_it_reads_is_chosen_before_how_it_is_asked(
     sentences: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model = _Model(style="led examples", sentences=sentences)
+    model = _Model(style="brief", sentences=sentences)
     found = _choose(model, monkeypatch, kb="kb")
     assert found["style"]["sentences"] == sentences
-    assert found["style"]["lead"]
-    assert found["style"]["shots"]
-    assert model.tried[5:] == [("led examples", 1), ("led examples", 0)]
+    assert found["style"]["name"].startswith("brief")
+    ways = [("led examples", amount, False) for amount in (3, 1, 0)]
+    assert model.tried[:3] == ways
+    assert {amount for _, amount, _ in model.tried[3:]} == {sentences}
     assert len(found["dev_scores"]) == 7
     assert found["dev_scores"][found["style"]["name"]] == 1.0
 
@@ -127,3 +136,23 @@ def test_what_reads_nothing_is_not_asked_how_much(
     found = _choose(model, monkeypatch, kb="")
     assert found["style"]["name"] == "brief"
     assert len(model.tried) == 5
+
+
+@pytest.mark.parametrize("sentences", [1, 3])
+def test_what_can_copy_is_tried_bound_to_what_it_reads(
+    sentences: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = _Model(style="brief", sentences=sentences, copies=True, can_copy=True)
+    found = _choose(model, monkeypatch, kb="kb")
+    assert found["style"]["copies"]
+    assert found["style"]["sentences"] == sentences
+    assert model.tried[3:5] == [("led examples", 3, True), ("led examples", 1, True)]
+    assert len(found["dev_scores"]) == 9
+    assert read_style(found["style"]).copies
+
+
+def test_what_copies_worse_than_it_writes_does_not_copy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model = _Model(style="brief", sentences=1, can_copy=True)
+    assert not _choose(model, monkeypatch, kb="kb")["style"]["copies"]

@@ -10,6 +10,7 @@ import pytest
 from groundtune.core.values import Hit, Passage
 from groundtune.data.sentences import sentences_of
 from groundtune.retrieve.narrow import Narrower
+from groundtune.retrieve.query_adapter import QueryAdapter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -106,4 +107,32 @@ def test_what_was_encoded_is_remembered() -> None:
     first = narrower.nearest("the mayor", [MIDUST, VELT], sentences=2)
     count = len(words.encoded)
     assert narrower.nearest("the mayor", [MIDUST, VELT], sentences=2) == first
+    assert len(words.encoded) == count
+
+
+def test_of_sentences_alike_that_of_the_better_passage_comes_first() -> None:
+    worse = hit("The tower is tall.", heading="A", score=0.2)
+    better = hit("The tower is tall.", heading="B", score=0.9)
+    narrower = Narrower(Words().encode)
+    found = narrower.nearest("the tower", [worse, better], sentences=2)
+    assert [one.passage.heading for one in found] == ["B", "A"]
+    assert found[0].score - found[1].score == pytest.approx(0.1)
+
+
+def test_what_was_learned_turns_the_question() -> None:
+    plain = Narrower(Words().encode)
+    river, mayor = Words().encode(["river", "mayor"])
+    turned = plain.adapted(QueryAdapter(np.outer(river, 5 * mayor)))
+    hits = [hit("A river is here. The mayor is there.", heading="Velt")]
+    assert plain.nearest("river", hits, sentences=1)[0].passage.text.startswith("A ri")
+    assert turned.nearest("river", hits, sentences=1)[0].passage.text.startswith("The")
+
+
+def test_what_is_remembered_is_shared_with_one_that_learned() -> None:
+    words = Words()
+    plain = Narrower(words.encode)
+    plain.nearest("the mayor", [MIDUST], sentences=1)
+    count = len(words.encoded)
+    learned = QueryAdapter(np.zeros((len(WORDS), len(WORDS)), np.float32))
+    plain.adapted(learned).nearest("the mayor", [MIDUST], sentences=1)
     assert len(words.encoded) == count

@@ -15,6 +15,7 @@ from groundtune.retrieve.query_adapter import (
     QueryAdapter,
     fit_query_adapter,
     load_query_adapter,
+    read_query_adapter,
 )
 from groundtune.retrieve.search import HybridRetriever
 
@@ -116,6 +117,9 @@ def test_it_comes_back_as_it_was(tmp_path: Path) -> None:
     file.write_bytes(file.read_bytes()[:-1] + b"\1")
     with pytest.raises(StoreError, match="damaged"):
         load_query_adapter(tmp_path, name, embedder="words@0")
+    file.write_bytes(b"no adapter")
+    with pytest.raises(StoreError, match="damaged"):
+        read_query_adapter(file, embedder="words@0", fix="learn it again")
     file.unlink()
     with pytest.raises(StoreError, match="cannot be read"):
         load_query_adapter(tmp_path, name, embedder="words@0")

@@ -12,6 +12,7 @@ from groundtune.augment.prompt import INSTRUCTION, PromptBuilder
 from groundtune.core.values import Hit, Passage, QaCase, Span, Usage
 from groundtune.retrieve.narrow import Narrower
 from groundtune.systems.arm import Given, KnowledgeSystem, Retrieved
+from groundtune.tasks.qa import is_abstention
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -157,6 +158,71 @@ def test_a_style_may_read_the_nearest_sentences_alone() -> None:
     assert list(answer.hits) == shelf.search("", k=3), "what was found is told whole"
     (citation,) = answer.citations
     assert DOCUMENT[citation.start - 100 : citation.end - 100] == answer.text
+
+
+class Copying(Reader):
+    """Answers with the last word that it may copy."""
+
+    def copy(
+        self,
+        prompt: Sequence[int],
+        *,
+        texts: Sequence[str],
+        question: str,
+        otherwise: str,
+        max_tokens: int,
+        on_text: Callable[[str], None] | None = None,
+    ) -> Said:
+        del max_tokens, on_text
+        assert is_abstention(otherwise)
+        assert question in self.tokenizer.decode(prompt)
+        words = " ".join(texts).rstrip(".").split()
+        return Said(words[-1], Usage(prompt_tokens=len(prompt), output_tokens=1))
+
+
+def test_a_style_may_bind_the_model_to_what_it_reads() -> None:
+    shelf, engine = Shelf(DOCUMENT), Copying()
+    builder = PromptBuilder(
+        ChatTemplate(TEMPLATE),
+        engine.tokenizer,
+        style=replace(INSTRUCTION, sentences=1, copies=True),
+    )
+    one = KnowledgeSystem(
+        "rag",
+        engine,
+        builder,
+        evidence=Retrieved(shelf, 3),
+        narrower=Narrower(Nearest().encode),
+    )
+    answer = one.answer(CASE)
+
+    assert one.can_copy
+    assert not system(shelf=shelf).can_copy
+    free = system(shelf=shelf).with_style(replace(INSTRUCTION, copies=True))
+    assert free.answer(CASE).text == "Mira Holt", "an engine that cannot be bound"
+    assert answer.text == "tower"
+    assert [hit.passage.text for hit in answer.read] == ["Mira Holt built the tower."]
+    assert engine.asked == 0, "it never wrote what it liked"
+
+
+def test_sentences_are_looked_for_in_more_passages_than_are_read_whole() -> None:
+    shelf, engine = Shelf(*["The mill is old."] * 3, DOCUMENT), Quoting()
+    assert len(system(shelf=shelf, engine=engine).answer(CASE).hits) == 3
+    builder = PromptBuilder(
+        ChatTemplate(TEMPLATE),
+        engine.tokenizer,
+        style=replace(INSTRUCTION, sentences=1),
+    )
+    answer = KnowledgeSystem(
+        "rag",
+        engine,
+        builder,
+        evidence=Retrieved(shelf, 3),
+        narrower=Narrower(Nearest().encode),
+    ).answer(CASE)
+
+    assert answer.text == "Mira Holt built the tower."
+    assert len(answer.hits) == 4
 
 
 def test_the_question_alone_reaches_retrieval_and_prompt() -> None:

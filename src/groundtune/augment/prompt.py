@@ -56,6 +56,9 @@ class PromptStyle:
     sentences: int = 0
     """How many sentences of what was found it reads, those nearest the question; 0:
     the passages themselves."""
+    copies: bool = False
+    """Whether it may write nothing but a run of words of what it reads, where the
+    engine can be bound so."""
 
 
 INSTRUCTION = PromptStyle(

@@ -96,7 +96,8 @@ class ContextSettings:
     """Most hard distractors beside the right passage; fewer are shown at random."""
     sentences: int | None = None
     """How many sentences it reads, those nearest the question among what was found; 0:
-    whole passages; None: 6, where by its cases answers stand in one sentence."""
+    whole passages; None: 2 to 6, as training cases tell, where by them answers stand
+    in one sentence."""
 
     def __post_init__(self) -> None:
         if not 0 < self.gold_share <= 1:

@@ -118,6 +118,9 @@ class Answer:
     """The answer alone: citation marks are parsed out."""
     citations: tuple[Citation, ...] = ()
     hits: tuple[Hit, ...] = ()
+    """What was found."""
+    read: tuple[Hit, ...] = ()
+    """What of that stood in the prompt: passages, or sentences of them."""
     abstained: bool = False
     reason: str = ""
     """Why it abstained; empty otherwise."""

@@ -179,7 +179,7 @@ def ask_spec(
     # The cheap checks first: a wrong path or filter should not wait for a model.
     if where.strip():
         parse_filter(where)
-    KnowledgeBase.open(kb)
+    base = KnowledgeBase.open(kb)
     settings = settings or read_settings(kb)
     if k is not None:
         settings = replace(settings, k=k, candidates=max(settings.candidates, k))
@@ -195,11 +195,25 @@ def ask_spec(
         kb=str(kb),
         embedder=embedder,
         retrieval=asdict(settings),
+        ranking=learned_ranking(generator, embedder=base.stamp.embedder)
+        if generator
+        else "",
         where=where,
         runtime=runtime,
         max_tokens=_ANSWER_TOKENS,
     )
     return AskSpec(spec, record_key(spec, weights=weights_of(model, generator)))
+
+
+def learned_ranking(model: ModelFolder, *, embedder: str) -> str:
+    """File of what a tuned model's sentences were ranked by; empty: by nothing learned.
+
+    Empty too for a base of another embedder: it was learned from this one's vectors.
+    """
+    from groundtune.systems.trained import LEARNED_RANKING, manifest_of
+
+    learned = manifest_of(model).get("ranked_with")
+    return str(model.path / LEARNED_RANKING) if learned == embedder else ""
 
 
 def learned_style(model: ModelFolder) -> dict[str, Any] | None:

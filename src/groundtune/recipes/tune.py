@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from groundtune.config.compare import CompareSettings
-from groundtune.config.training import within_budget
+from groundtune.config.training import ContextSettings, within_budget
 from groundtune.core.errors import ConfigError
 from groundtune.core.protocols import silent, unheard
 from groundtune.data.cases import read_cases, write_cases
@@ -30,7 +30,9 @@ from groundtune.recipes.comparison.reading import read_evidence, reading_style
 from groundtune.recipes.ingest import DEFAULT_EMBEDDER, ingest
 from groundtune.recipes.ranks import run_in_ranks
 from groundtune.recipes.tracking import check_tracker, feed, tracked
+from groundtune.retrieve.query_adapter import adapter_file
 from groundtune.store.files import read_json, write_lock
+from groundtune.store.folders import remove_folder
 from groundtune.store.models import open_model
 from groundtune.store.tuned import check_place
 from groundtune.systems.build import SystemSpec
@@ -153,6 +155,7 @@ def tune(
             out=out,
             sides=sides,
             found=found,
+            evidence=beside,
             kb=kb,
             embedder=embedder,
             settings=chosen,
@@ -162,9 +165,7 @@ def tune(
         )
         with tracked(track, out=out, task=task, tell=tell) as tracker:
             report = _train_and_score(job, tracker, progress)
-        (beside / "evidence.json").unlink(missing_ok=True)
-        if beside.exists():
-            beside.rmdir()
+        remove_folder(beside)
     return report
 
 
@@ -210,7 +211,7 @@ def _search(
             retrieval=settings.retrieval,
             seed=settings.seed,
             teaches_reading=True,
-            sentences=settings.reading.sentences,
+            reading=settings.reading,
         )
         run_in_child(gather_evidence, job, progress=progress)
     return read_json(path)
@@ -226,6 +227,8 @@ class _Tuning:
     sides: Sides
     found: dict[str, Any]
     """What `gather_evidence` wrote; empty for closed book."""
+    evidence: Path
+    """Where it wrote that."""
     kb: Path | None
     embedder: str
     settings: CompareSettings
@@ -240,8 +243,12 @@ def _train_and_score(
     sides, settings, reads = tuning.sides, tuning.settings, tuning.kb is not None
     dev = sample_cases(sides["dev"], limit=settings.dev_cases, seed=settings.seed)
     evidence: dict[str, Evidence] = {}
-    sentences = int(tuning.found["sentences"]) if reads else 0
+    reading, ranking, ranked_with = settings.reading, "", ""
     if reads:
+        reading = ContextSettings(**tuning.found["reading"])
+        if learned := tuning.found["ranking"]["adapter"]:
+            ranking = str(adapter_file(tuning.evidence, learned))
+            ranked_with = tuning.found["ranking"]["embedder"]
         known = tuning.found["cases"]
         evidence = {
             c.id: read_evidence(known[c.id]["reading"]) for c in (*sides["train"], *dev)
@@ -253,8 +260,10 @@ def _train_and_score(
         train=sides["train"],
         dev=dev,
         settings=settings.context if reads else settings.closed_book,
-        reading=replace(settings.reading, sentences=sentences),
+        reading=reading,
         evidence=evidence,
+        ranking=ranking,
+        embedder=ranked_with,
         seed=settings.seed,
         is_tracked=tuning.is_tracked,
     )
@@ -278,10 +287,11 @@ def _train_and_score(
     spec = SystemSpec(
         name="both" if reads else "tuned",
         model=str(tuning.out),
-        style=asdict(reading_style(sentences)),
+        style=asdict(reading_style(reading)),
         kb=str(tuning.kb) if reads else "",
         embedder=tuning.embedder if reads else "",
         retrieval=tuning.found["retrieval"] if reads else {},
+        ranking=ranking,
         max_tokens=settings.answer_tokens,
     )
     given: dict[str, float | int] | None = None

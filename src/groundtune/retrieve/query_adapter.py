@@ -54,11 +54,11 @@ class QueryAdapter:
         moved_Q_D = queries_Q_D + queries_Q_D @ self.change_D_D
         return moved_Q_D / np.linalg.norm(moved_Q_D, axis=1, keepdims=True)
 
-    def save(self, kb: Path, *, embedder: str) -> str:
+    def save(self, folder: Path, *, embedder: str) -> str:
         """Put it beside the passages of a base; return the name that settings give it.
 
         Args:
-            kb: Folder of the knowledge base.
+            folder: That of the knowledge base, or of a run.
             embedder: Name of the model whose vectors it was learned from.
 
         Raises:
@@ -68,7 +68,7 @@ class QueryAdapter:
 
         raw = save({"change": self.change_D_D}, metadata={"embedder": embedder})
         name = hashlib.sha256(raw).hexdigest()
-        write_atomic(_file(kb, name), raw)
+        write_atomic(adapter_file(folder, name), raw)
         return name
 
 
@@ -83,23 +83,43 @@ def load_query_adapter(kb: Path, name: str, *, embedder: str) -> QueryAdapter:
     Raises:
         StoreError: It is missing, damaged, or was learned from another model's vectors.
     """
-    from safetensors import safe_open
-
-    file = _file(kb, name)
     fix = f"choose settings again with groundtune optimize --kb {kb}"
+    file = adapter_file(kb, name)
+    return read_query_adapter(file, embedder=embedder, fix=fix, sha256=name)
+
+
+def read_query_adapter(
+    file: Path, *, embedder: str, fix: str, sha256: str | None = None
+) -> QueryAdapter:
+    """`load_query_adapter` of a file, wherever it lies.
+
+    Args:
+        file: As `QueryAdapter.save` wrote it.
+        embedder: Name of the model that embeds the queries.
+        fix: What an error tells the person to do.
+        sha256: Of the file; None: not known.
+
+    Raises:
+        StoreError: See `load_query_adapter`.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    damaged = StoreError("the query adapter is damaged", fix=fix, where=str(file))
     try:
-        is_whole = file_sha256(file) == name
+        is_whole = sha256 is None or file_sha256(file) == sha256
+        with safe_open(file, framework="numpy") as stored:
+            made_for = (stored.metadata() or {}).get("embedder", "")
+            change_D_D = stored.get_tensor("change")
     except OSError as error:
         raise StoreError(
-            f"the query adapter cannot be read: {error.strerror}",
+            f"the query adapter cannot be read: {error.strerror or error}",
             fix=fix,
             where=str(file),
         ) from error
+    except SafetensorError as error:
+        raise damaged from error
     if not is_whole:
-        raise StoreError("the query adapter is damaged", fix=fix, where=str(file))
-    with safe_open(file, framework="numpy") as stored:
-        made_for = (stored.metadata() or {}).get("embedder", "")
-        change_D_D = stored.get_tensor("change")
+        raise damaged
     if made_for != embedder:
         raise StoreError(
             f"the query adapter was learned with {made_for}, this is {embedder}",
@@ -178,5 +198,6 @@ def slope(
     return queries_Q_D.T @ ((pull_Q_D - along_Q_1 * unit_Q_D) / length_Q_1)
 
 
-def _file(kb: Path, name: str) -> Path:
-    return kb / QUERY_ADAPTERS / f"{name}.safetensors"
+def adapter_file(folder: Path, name: str) -> Path:
+    """Where `QueryAdapter.save` puts it."""
+    return folder / QUERY_ADAPTERS / f"{name}.safetensors"

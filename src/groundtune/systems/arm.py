@@ -11,11 +11,13 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from groundtune.core.protocols import ChatEngine, Comparer
+from groundtune.augment.untrusted import as_passage
+from groundtune.core.protocols import ChatEngine, Comparer, CopyingEngine
 from groundtune.core.values import Answer, Timing
 from groundtune.generate.citations import CHECK, ground
 from groundtune.generate.echo import without_echo
-from groundtune.tasks.qa import MAX_ANSWER_TOKENS, is_abstention
+from groundtune.retrieve.narrow import NET
+from groundtune.tasks.qa import MAX_ANSWER_TOKENS, NOT_IN_DOCUMENTS, is_abstention
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -32,8 +34,8 @@ _DECLINED = "the model found no answer in the passages"
 class EvidenceSource(Protocol):
     """Where the passages for a case come from."""
 
-    def find(self, case: QaCase) -> list[Hit]:
-        """Evidence for one case, best first."""
+    def find(self, case: QaCase, *, least: int = 0) -> list[Hit]:
+        """Evidence for one case, best first: `least` passages, or as many as set."""
         ...
 
 
@@ -44,9 +46,9 @@ class Retrieved:
     retriever: Retriever
     k: int
 
-    def find(self, case: QaCase) -> list[Hit]:
+    def find(self, case: QaCase, *, least: int = 0) -> list[Hit]:
         """See `EvidenceSource.find`."""
-        return self.retriever.search(case.question, k=self.k)
+        return self.retriever.search(case.question, k=max(self.k, least))
 
     def likeness(self, text: str, others: Sequence[str]) -> list[float]:
         """See `Comparer.likeness`; nothing where the retriever cannot tell."""
@@ -60,7 +62,7 @@ class Given:
 
     hits: Mapping[str, Sequence[Hit]]
 
-    def find(self, case: QaCase) -> list[Hit]:
+    def find(self, case: QaCase, *, least: int = 0) -> list[Hit]:  # noqa: ARG002
         """See `EvidenceSource.find`; a case without any has no evidence."""
         return list(self.hits.get(case.id, ()))
 
@@ -100,6 +102,11 @@ class KnowledgeSystem:
         """As rows name it."""
         return self._name
 
+    @property
+    def can_copy(self) -> bool:
+        """Whether its engine serves styles that copy."""
+        return isinstance(self._engine, CopyingEngine)
+
     def likeness(self, text: str, others: Sequence[str]) -> list[float]:
         """See `Comparer.likeness`; nothing where there is no retriever."""
         source = self._evidence
@@ -125,7 +132,8 @@ class KnowledgeSystem:
         finds nothing. A model's own refusal is an abstention too.
         """
         start = time.perf_counter()
-        hits = self._evidence.find(case) if self._evidence else None
+        least = NET if self._builder.style.sentences else 0
+        hits = self._evidence.find(case, least=least) if self._evidence else None
         shown = self._narrowed(case.question, hits)
         retrieved = time.perf_counter()
         retrieve_ms = (retrieved - start) * 1000 if self._evidence else 0.0
@@ -134,7 +142,7 @@ class KnowledgeSystem:
             return Answer(text="", abstained=True, reason=_NOT_FOUND, timing=timing)
         budget = self._engine.context_length - self._max_tokens
         prompt = self._builder.build(case.question, shown, budget=budget)
-        made = self._generate(prompt, on_text)
+        made = self._generate(case.question, prompt, on_text)
         text, citations, unsupported = without_echo(made.text.strip()), (), ()
         abstained = is_abstention(text)
         if prompt.hits and not abstained:
@@ -143,6 +151,7 @@ class KnowledgeSystem:
             text=text,
             citations=citations,
             hits=tuple(hits or ()),
+            read=prompt.hits,
             abstained=abstained,
             reason=_DECLINED if abstained else "",
             unsupported=unsupported,
@@ -167,9 +176,19 @@ class KnowledgeSystem:
         return self._narrower.nearest(question, hits, sentences=sentences)
 
     def _generate(
-        self, prompt: Prompt, on_text: Callable[[str], None] | None
+        self, question: str, prompt: Prompt, on_text: Callable[[str], None] | None
     ) -> Generation:
         engine, most = self._engine, self._max_tokens
+        copies = self._builder.style.copies and prompt.hits
+        if copies and isinstance(engine, CopyingEngine):
+            return engine.copy(
+                prompt.tokens,
+                texts=[as_passage(hit.passage.text) for hit in prompt.hits],
+                question=question,
+                otherwise=NOT_IN_DOCUMENTS,
+                max_tokens=most,
+                on_text=on_text,
+            )
         if isinstance(engine, ChatEngine):  # it has a template of its own
             return engine.chat(prompt.messages, max_tokens=most, on_text=on_text)
         return engine.generate(prompt.tokens, max_tokens=most, on_text=on_text)

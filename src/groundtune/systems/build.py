@@ -22,6 +22,7 @@ from groundtune.retrieve.embed import open_named_embedder
 from groundtune.retrieve.filter import parse_filter
 from groundtune.retrieve.index import KnowledgeBase
 from groundtune.retrieve.narrow import Narrower
+from groundtune.retrieve.query_adapter import read_query_adapter
 from groundtune.retrieve.search import HybridRetriever
 from groundtune.systems.arm import Given, KnowledgeSystem, Retrieved
 from groundtune.systems.generators import open_generator
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from groundtune.core.protocols import Embedder
+    from groundtune.retrieve.query_adapter import QueryAdapter
     from groundtune.systems.arm import EvidenceSource
 
 
@@ -49,6 +51,8 @@ class SystemSpec:
     """Of the knowledge base, and for a style that reads sentences."""
     retrieval: dict[str, Any] = field(default_factory=dict[str, Any])
     """A `RetrievalSettings` as `dataclasses.asdict` gives it."""
+    ranking: str = ""
+    """File of a query adapter by which sentences are ranked; empty: none."""
     where: str = ""
     """Which documents may be found, as `retrieve.filter` describes; empty: all."""
     given: dict[str, list[dict[str, Any]]] | None = None
@@ -89,9 +93,25 @@ def build_system(spec: SystemSpec) -> KnowledgeSystem:
         engine,
         builder,
         evidence=evidence,
-        narrower=Narrower(embedder.encode) if embedder else None,
+        narrower=open_narrower(spec, embedder) if embedder else None,
         max_tokens=spec.max_tokens,
     )
+
+
+def open_narrower(spec: SystemSpec, embedder: Embedder) -> Narrower:
+    """What picks sentences for a system.
+
+    Raises:
+        StoreError: What was learned about ranking them cannot be read.
+    """
+    adapter: QueryAdapter | None = None
+    if spec.ranking:
+        adapter = read_query_adapter(
+            Path(spec.ranking),
+            embedder=embedder.name,
+            fix="make the run again in a new folder",
+        )
+    return Narrower(embedder.encode, adapter)
 
 
 def read_style(raw: Mapping[str, Any]) -> PromptStyle:
@@ -110,7 +130,9 @@ def read_style(raw: Mapping[str, Any]) -> PromptStyle:
         closed_book=raw["closed_book"],
         shots=tuple(shots),
         lead=raw["lead"],
-        sentences=raw.get("sentences", 0),  # runs of earlier versions read passages
+        # Runs of earlier versions read passages, and wrote what they liked.
+        sentences=raw.get("sentences", 0),
+        copies=raw.get("copies", False),
     )
 
 

@@ -18,11 +18,11 @@ from groundtune.core.values import QaCase
 from groundtune.retrieve.embed import open_named_embedder
 from groundtune.retrieve.filter import parse_filter
 from groundtune.retrieve.index import KnowledgeBase
-from groundtune.retrieve.narrow import Narrower
+from groundtune.retrieve.narrow import NET
 from groundtune.retrieve.search import HybridRetriever
 from groundtune.retrieve.widen import widen_hits
 from groundtune.systems.arm import Given, KnowledgeSystem
-from groundtune.systems.build import read_style
+from groundtune.systems.build import open_narrower, read_style
 from groundtune.systems.follow_ups import (
     HISTORY_TOKENS,
     ModelRewriter,
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from groundtune.augment.rewriting import RewriteMode
     from groundtune.core.protocols import Engine
     from groundtune.core.values import Answer, DialogueCase, Hit
+    from groundtune.retrieve.narrow import Narrower
     from groundtune.systems.build import SystemSpec
     from groundtune.systems.follow_ups import Rewrite, Turn
 
@@ -147,7 +148,8 @@ def build_dialogue(
     engine, template = open_generator(
         spec.model, prompt_version=PROMPT_VERSION, runtime=spec.runtime, cache=cache
     )
-    builder = PromptBuilder(template, engine.tokenizer, style=read_style(spec.style))
+    style = read_style(spec.style)
+    builder = PromptBuilder(template, engine.tokenizer, style=style)
     embedder = open_named_embedder(spec.embedder, cache=cache, offline=True)
     kb = KnowledgeBase.open(Path(spec.kb), embedder=embedder)
     settings = RetrievalSettings(**spec.retrieval)
@@ -171,8 +173,8 @@ def build_dialogue(
         engine,
         builder,
         finder,
-        k=settings.k,
+        k=max(settings.k, NET) if style.sentences else settings.k,
         max_tokens=spec.max_tokens,
-        narrower=Narrower(embedder.encode),
+        narrower=open_narrower(spec, embedder),
         widen=lambda hits: widen_hits(kb, hits, how=settings.widen),
     )

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from groundtune.store.models import ModelFolder
 
 
+LEARNED_RANKING = "ranking.safetensors"
+"""In the folder of a model that reads sentences: the query adapter that ranked them."""
+
+
 def manifest_of(model: ModelFolder) -> dict[str, Any]:
     """What stands in the model's manifest; nothing for a model from elsewhere."""
     path = model.path / MANIFEST

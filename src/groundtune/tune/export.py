@@ -39,7 +39,7 @@ def write_model(
     *,
     name: str,
     record: Mapping[str, object],
-    files: Mapping[str, str] | None = None,
+    files: Mapping[str, str | bytes] | None = None,
 ) -> ModelFolder:
     """Write adapter and merged weights to `out`; whole or not at all.
 
@@ -49,7 +49,7 @@ def write_model(
         out: Folder to make; an unfinished one of an earlier try is replaced.
         name: Short name of the new model.
         record: What to remember in its manifest: task, prompt version, scores.
-        files: Texts to put beside the weights, by their path in the folder.
+        files: What else to put beside the weights, by its path in the folder.
 
     Raises:
         StoreError: It could not be written.
@@ -89,7 +89,7 @@ def write_model(
                 **record,
             },
         )
-        for file, text in (files or {}).items():
-            write_atomic(made / file, text)
+        for file, content in (files or {}).items():
+            write_atomic(made / file, content)
     publish_folder(made, out)
     return open_model(str(out), kind="generator", offline=True)

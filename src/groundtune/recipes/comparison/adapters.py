@@ -19,6 +19,7 @@ from groundtune.recipes.comparison.reading import reading_style
 from groundtune.recipes.tracking import emitted
 from groundtune.store.models import open_model
 from groundtune.store.tuned import checkpoint_folder
+from groundtune.systems.trained import LEARNED_RANKING
 from groundtune.tune import attention
 from groundtune.tune.dataset import Pack, pack_examples
 from groundtune.tune.distributed import team
@@ -62,6 +63,10 @@ class AdapterJob:
     reading: ContextSettings
     evidence: dict[str, Evidence] = field(default_factory=dict[str, Evidence])
     """By case id; the context adapter's alone."""
+    ranking: str = ""
+    """File of the query adapter by which its sentences were ranked; empty: none."""
+    embedder: str = ""
+    """Name of the model from whose vectors that was learned."""
     seed: int = 0
     is_tracked: bool = False
     """Whether steps are handed out as they are made."""
@@ -113,6 +118,7 @@ def train_adapter(job: AdapterJob, channel: Channel) -> dict[str, Any]:
         "prompt_version": PROMPT_VERSION,
         "template_sha256": ChatTemplate(base.chat_template).sha256,
         "style": asdict(_style(job)),
+        **({"ranked_with": job.embedder} if job.ranking else {}),
         "training": {
             "settings": asdict(job.settings),
             "seed": job.seed,
@@ -127,7 +133,9 @@ def train_adapter(job: AdapterJob, channel: Channel) -> dict[str, Any]:
         },
     }
     channel.progress(f"{job.kind} adapter: merging", 0, None)
-    files = held_out_prompts(dev, base.tokenizer())
+    files: dict[str, str | bytes] = dict(held_out_prompts(dev, base.tokenizer()))
+    if job.ranking:
+        files[LEARNED_RANKING] = Path(job.ranking).read_bytes()
     write_model(model, base, out, name=out.name, record=record, files=files)
     shutil.rmtree(checkpoint, ignore_errors=True)
     return {**record, "train_seconds": state.seconds}
@@ -137,7 +145,7 @@ def _style(job: AdapterJob) -> PromptStyle:
     """How the model is asked, now and ever after."""
     if job.kind == "closed-book":
         return INSTRUCTION
-    return reading_style(job.reading.sentences or 0)
+    return reading_style(job.reading)
 
 
 def _writer(base: Any, *, style: PromptStyle) -> Writer:  # noqa: ANN401

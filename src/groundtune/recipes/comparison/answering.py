@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from groundtune.core.errors import GenerationError
 from groundtune.core.values import Answer
+from groundtune.data.gold import holds_answer
 from groundtune.measure.answers import score_answer
 from groundtune.recipes.child import run_in_child
 from groundtune.recipes.comparison.elsewhere import Outage, cost_of
@@ -233,6 +234,7 @@ def make_row(
         "citations": [asdict(citation) for citation in answer.citations],
         "hits": hit_places(answer),
         "hit": bool(ranks) if retrieves else None,
+        "read": _holds(answer, case, gold) if retrieves else None,
         "rank": ranks[0] if ranks else None,
         "gold": [
             {key: passage[key] for key in ("document", "start", "end")}
@@ -244,6 +246,18 @@ def make_row(
         # Only where it is so: rows of reviewed cases keep their form.
         **({} if case.reviewed else {"reviewed": False}),
     }
+
+
+def _holds(answer: Answer, case: QaCase, gold: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether an accepted answer stood, at its place, in what was read."""
+    return any(
+        hit.passage.document == right["document"]
+        and hit.passage.start < right["end"]
+        and right["start"] < hit.passage.end
+        and holds_answer(hit.passage.text, case.answers)
+        for hit in answer.read
+        for right in gold
+    )
 
 
 def _place(passage: Any, *, text: bool = False) -> dict[str, Any]:  # noqa: ANN401

@@ -66,12 +66,13 @@ def measure_freshness(
 
     Returns:
         `seconds_to_fresh` and, by system, over the changed facts whose passage was
-        retrieved: `update_success` (says the new value), `followed` (the same, among
-        those that it answered rightly before: a model that cannot read a fact cannot
-        follow it either), `stale_rate` (says the old value) and the memorisation
-        ratio old / (old + new). `untouched_before` and `untouched_after` are how
-        often it is right on facts that were left alone. The same stands in
-        `freshness.json` with a row for each question.
+        retrieved: `update_success` (says the new value), `update_success_read` (the
+        same, among those whose new value stood in what the model was given to read),
+        `followed` (the same, among those that it answered rightly before: a model that
+        cannot read a fact cannot follow it either), `stale_rate` (says the old value)
+        and the memorisation ratio old / (old + new). `untouched_before` and
+        `untouched_after` are how often it is right on facts that were left alone. The
+        same stands in `freshness.json` with a row for each question.
 
     Raises:
         DataError: The run has no knowledge base of its own.
@@ -148,6 +149,7 @@ def _judged(
         "new": new,
         "old": bool(contains(text, fact.old_answers)) and not new,
         "hit": after["hit"],
+        "read": after["read"],
         "before": before,
         "after": after,
     }
@@ -157,6 +159,7 @@ def _figures(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     changed = [row for row in rows if row["changed"]]
     left = [row for row in rows if not row["changed"]]
     found = [row for row in changed if row["hit"]]
+    read = [row for row in found if row["read"]]
     able = [row for row in found if row["was_right"]]
     new = sum(row["new"] for row in found)
     old = sum(row["old"] for row in found)
@@ -164,6 +167,8 @@ def _figures(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "asked": len(changed),
         "retrieved": len(found),
         "update_success": _rate(new, len(found)),
+        "read": len(read),
+        "update_success_read": _rate(sum(row["new"] for row in read), len(read)),
         "followed": _rate(sum(row["new"] for row in able), len(able)),
         "stale_rate": _rate(old, len(found)),
         "memorisation_ratio": round(old / (old + new), 4) if old + new else 0.0,

@@ -6,23 +6,25 @@ once, with the settings that all arms share. Later steps read the file that is l
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from groundtune.config.retrieval import RetrievalSettings
+from groundtune.config.training import ContextSettings
 from groundtune.core.errors import DataError
 from groundtune.data.cases import read_cases
 from groundtune.data.gold import GoldFinder, holds_answer
 from groundtune.measure.retrieval import first_rank
+from groundtune.recipes.comparison.ranking import Ranking, learn_ranking
 from groundtune.recipes.comparison.reading import Shown, lessons_of
 from groundtune.recipes.optimization.judge import CaseJudge, Query
 from groundtune.recipes.optimization.measured import choose_alpha
 from groundtune.retrieve.embed import open_named_embedder
 from groundtune.retrieve.index import KnowledgeBase
-from groundtune.retrieve.narrow import Narrower
+from groundtune.retrieve.narrow import NET, Narrower
 from groundtune.retrieve.search import HybridRetriever
 from groundtune.retrieve.settings import SETTINGS, read_settings
 from groundtune.store.files import write_json
@@ -55,8 +57,8 @@ class KnowledgeJob:
     seed: int
     teaches_reading: bool
     """Whether an adapter is to learn from what is found for training cases."""
-    sentences: int | None = None
-    """How many sentences that adapter reads, see `ContextSettings`."""
+    reading: ContextSettings = field(default_factory=ContextSettings)
+    """What that adapter reads; what is left open is decided by the cases."""
 
 
 def gather_evidence(job: KnowledgeJob, channel: Channel) -> dict[str, float]:
@@ -108,15 +110,18 @@ def gather_evidence(job: KnowledgeJob, channel: Channel) -> dict[str, float]:
         if ranks:
             hit = sum(rank is not None for rank in ranks)
             figures[f"{side}_hit_rate"] = hit / len(ranks)
-    sentences = 0
+    looked_at = max(settings.k, NET)
+    ranking, learned = _ranking(job, shown["train"], embedder, k=looked_at, to=channel)
+    if learned["adapter"]:
+        figures |= {f"sentence_rank_{w}": learned[w] for w in ("plain", "learned")}
+    reading = replace(job.reading, sentences=0)
     if job.teaches_reading:
         _refuse_unfound(shown["train"], names=[d.id for d in kb.documents()])
-        lessons = [*shown["train"], *shown["dev"]]
-        sentences, lessons = lessons_of(
-            lessons,
-            Narrower(embedder.encode),
-            k=settings.k,
-            wanted=job.sentences,
+        reading, lessons = lessons_of(
+            [*shown["train"], *shown["dev"]],
+            ranking,
+            k=looked_at,
+            reading=job.reading,
             progress=channel.progress,
         )
         for one in lessons:
@@ -125,12 +130,35 @@ def gather_evidence(job: KnowledgeJob, channel: Channel) -> dict[str, float]:
         "retrieval": asdict(settings),
         "choice": choice,
         "figures": figures,
-        "sentences": sentences,
+        "reading": asdict(reading),
+        "ranking": learned,
         "cases": written,
         "nearest": _nearest_answers(embedder, sides["train"], sides["test"]),
     }
     write_json(Path(job.out), evidence)
     return figures
+
+
+def _ranking(
+    job: KnowledgeJob,
+    shown: Sequence[Shown],
+    embedder: Embedder,
+    *,
+    k: int,
+    to: Channel,
+) -> tuple[Ranking, dict[str, Any]]:
+    """How sentences are ranked, and what of it stands in the evidence of a run.
+
+    What was learned is kept beside the evidence, under the name that `adapter` has;
+    empty: nothing that pays.
+    """
+    ranking = learn_ranking(
+        shown, Narrower(embedder.encode), k=k, seed=job.seed, progress=to.progress
+    )
+    name = ""
+    if ranking.adapter is not None:
+        name = ranking.adapter.save(Path(job.out).parent, embedder=embedder.name)
+    return ranking, {"adapter": name, "embedder": embedder.name, **ranking.figures}
 
 
 def _refuse_unfound(shown: Sequence[Shown], *, names: Sequence[str]) -> None:

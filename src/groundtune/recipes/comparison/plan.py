@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from groundtune.augment.prompt import INSTRUCTION
 from groundtune.config.compare import CLOSED_BOOK_READING
+from groundtune.config.training import ContextSettings
 from groundtune.data.splits import sample_cases
 from groundtune.measure.answers import PRIMARY
 from groundtune.recipes.child import run_in_child
@@ -33,6 +34,7 @@ from groundtune.recipes.comparison.styles import (
     candidate_styles,
     choose_style,
 )
+from groundtune.retrieve.query_adapter import adapter_file
 from groundtune.store.files import read_json, write_json
 from groundtune.systems.build import SystemSpec
 
@@ -61,8 +63,12 @@ class Plan:
     _found: dict[str, Any] = field(default_factory=dict[str, Any])
     _nearest: dict[str, str] = field(default_factory=dict[str, str])
     _retrieval: dict[str, Any] = field(default_factory=dict[str, Any])
-    _sentences: int = 0
-    """How many sentences the arms read that learned to read; 0: passages."""
+    _reading: ContextSettings = field(default_factory=ContextSettings)
+    """What the arms read that learned to read."""
+    _ranking: str = ""
+    """File of what was learned about ranking sentences; empty: nothing that pays."""
+    _ranked_with: str = ""
+    """Name of the embedder that it was learned with."""
     _styles: dict[str, Any] = field(default_factory=dict[str, Any])
 
     def search(self, progress: Progress) -> dict[str, float]:
@@ -81,14 +87,17 @@ class Plan:
                 retrieval=self.settings.retrieval,
                 seed=self.settings.seed,
                 teaches_reading=self.settings.needs_context,
-                sentences=self.settings.reading.sentences,
+                reading=self.settings.reading,
             )
             done = run_in_child(gather_evidence, job, progress=progress)
             self.run.add_resources("retrieval", peak_memory_mb=done.peak_memory_mb)
         written = read_json(path)
         self._found, self._nearest = written["cases"], written["nearest"]
         self._retrieval = written["retrieval"]
-        self._sentences = written["sentences"]
+        self._reading = ContextSettings(**written["reading"])
+        if learned := written["ranking"]["adapter"]:
+            self._ranking = str(adapter_file(self.run.path, learned))
+            self._ranked_with = written["ranking"]["embedder"]
         return written["figures"]
 
     def untrained(self) -> list[str]:
@@ -188,7 +197,9 @@ class Plan:
             train=train,
             dev=dev,
             settings=settings.context if is_context else settings.closed_book,
-            reading=replace(settings.reading, sentences=self._sentences),
+            reading=self._reading,
+            ranking=self._ranking if is_context else "",
+            embedder=self._ranked_with,
             evidence={
                 case.id: read_evidence(self._found[case.id]["reading"])
                 for case in (*train, *dev)
@@ -250,7 +261,7 @@ class Plan:
             model = str(self._folder("context", seed))
         else:
             model = self.model
-        learned: dict[str, Any] = asdict(reading_style(self._sentences))
+        learned: dict[str, Any] = asdict(reading_style(self._reading))
         if style is None and model == self.model:
             learned = self._styles["plain" if name == "plain" else "rag"]["style"]
         given = self._given(name)
@@ -261,6 +272,7 @@ class Plan:
             kb=str(self.kb) if reads else "",
             embedder=self.embedder if reads or given else "",
             retrieval=self._retrieval if reads else {},
+            ranking=self._ranking if reads or given else "",
             given=given,
             max_tokens=self.settings.answer_tokens,
         )

@@ -20,11 +20,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from groundtune.augment.prompt import PromptStyle
+    from groundtune.config.training import ContextSettings
     from groundtune.core.protocols import Progress
     from groundtune.core.values import QaCase
+    from groundtune.recipes.comparison.ranking import Ranking
     from groundtune.retrieve.narrow import Narrower
 
-SENTENCES_READ = 6
+MOST_SENTENCES = 6
 _LEAST_SHARE = 0.8
 """Of the answers that a right passage holds: that many stand in one sentence, or
 passages are read whole."""
@@ -51,39 +53,43 @@ class Shown(NamedTuple):
 
 def lessons_of(
     shown: Sequence[Shown],
-    narrower: Narrower,
+    ranking: Ranking,
     *,
     k: int,
-    wanted: int | None,
+    reading: ContextSettings,
     progress: Progress = silent,
-) -> tuple[int, list[Shown]]:
-    """What cases teach to read, and of how many sentences; 0: of whole passages.
+) -> tuple[ContextSettings, list[Shown]]:
+    """What cases teach to read: sentences of what was found, or whole passages.
 
     The right sentence of a case is the one that holds an answer and is nearest the
     question; where none holds one, the right passage stays whole.
 
     Args:
         shown: Training and dev cases with passages.
-        narrower: Picks sentences.
+        ranking: How sentences are picked.
         k: Hits that a question gets.
-        wanted: How many sentences; None: `SENTENCES_READ`, if answers stand in one.
+        reading: What is left open in it is decided here. Sentences are read where
+            answers stand in one: as few as hold the right one about as often as
+            `MOST_SENTENCES`.
         progress: Told how far it is.
+
+    Returns:
+        `reading` with nothing left open, and the cases with what they are shown.
     """
+    known = [one for one in shown if one.right]
+    standing = sum(bool(sentences_with(one.right, one.case.answers)) for one in known)
+    share = standing / max(len(known), 1)
+    wanted = reading.sentences
     if wanted is None:
-        known = [
-            bool(sentences_with(one.right, one.case.answers))
-            for one in shown
-            if one.right
-        ]
-        stands = sum(known) >= _LEAST_SHARE * max(len(known), 1)
-        wanted = SENTENCES_READ if stands else 0
+        wanted = ranking.needed(MOST_SENTENCES) if share >= _LEAST_SHARE else 0
+    decided = replace(reading, sentences=wanted)
     if not wanted:
-        return 0, list(shown)
+        return decided, list(shown)
     lessons: list[Shown] = []
     for one in shown:
-        lessons.append(_narrowed(one, narrower, k=k))
+        lessons.append(_narrowed(one, ranking.narrower_for(one.case), k=k))
         progress("picking sentences to read", len(lessons), len(shown))
-    return wanted, lessons
+    return decided, lessons
 
 
 def _narrowed(shown: Shown, narrower: Narrower, *, k: int) -> Shown:
@@ -95,9 +101,9 @@ def _narrowed(shown: Shown, narrower: Narrower, *, k: int) -> Shown:
     return Shown(case, right, near)
 
 
-def reading_style(sentences: int) -> PromptStyle:
+def reading_style(reading: ContextSettings) -> PromptStyle:
     """How the arm is told what to do, in training and ever after."""
-    return replace(INSTRUCTION, sentences=sentences)
+    return replace(INSTRUCTION, sentences=reading.sentences or 0)
 
 
 def read_evidence(raw: dict[str, Any]) -> Evidence:

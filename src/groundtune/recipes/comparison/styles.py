@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from groundtune.augment.prompt import BRIEF, INSTRUCTION, PromptStyle, Shot
 from groundtune.core.errors import GenerationError
@@ -29,10 +29,8 @@ if TYPE_CHECKING:
     from groundtune.systems.build import SystemSpec
 
 _LEAD = "The answer is:"
-_SENTENCES = 3
-"""On how many sentences a system that reads tries the styles."""
-_OTHER_AMOUNTS = (1, 0)
-"""On how many it tries the best of them besides; 0: whole passages."""
+_AMOUNTS = (3, 1, 0)
+"""How many sentences a system may read that reads; 0: whole passages."""
 _SHOTS = 3
 _SHOT_POOL = 400
 """Solved cases among which the examples are looked for."""
@@ -97,24 +95,44 @@ def _words(text: str) -> set[str]:
     return set(text.casefold().split())
 
 
+class _Way(NamedTuple):
+    """How a system reads."""
+
+    sentences: int
+    copies: bool = False
+
+    def of(self, style: PromptStyle) -> PromptStyle:
+        """A style that reads in this way."""
+        name = style.name
+        if self.sentences:
+            name += f", {self.sentences} sentence{'s' * (self.sentences > 1)}"
+        if self.copies:
+            name += ", copied"
+        return replace(style, name=name, sentences=self.sentences, copies=self.copies)
+
+
+_WAYS = tuple(_Way(amount) for amount in _AMOUNTS)
+_COPYING = tuple(_Way(amount, copies=True) for amount in _AMOUNTS if amount)
+"""Not with whole passages: a small model copies from the wrong place in them."""
+
+
 def choose_style(job: StyleJob, channel: Channel) -> dict[str, Any]:
     """Try the styles on dev cases; return the best, and the mean score of each by name.
 
-    A system that reads tries them on a few sentences of what was found, and the best
-    one then on less and on whole passages: how one asks and how much one shows are
-    chosen one after the other, since a small model takes a second to read passages.
+    For a system that reads, how much it reads, and whether it is bound to copy where
+    the engine can be, is chosen first: to a small model that matters most. It is tried
+    with the last of the styles, which says the most. How it is asked comes after.
 
     Raises:
         EndpointError: The model is behind an endpoint, and that is away.
     """
-    styles = [_reading(style, _SENTENCES) for style in job.styles]
-    amounts = _OTHER_AMOUNTS
-    if not job.spec.kb:
-        styles, amounts = list(job.styles), ()
-    trial = _Trial(job, channel, total=len(styles) + len(amounts))
+    trial = _Trial(job, channel)
+    styles = job.styles
+    if trial.ways:
+        tried = {way.of(styles[-1]): way for way in trial.ways}
+        way = tried[trial.best_of(list(tried))]
+        styles = tuple(way.of(style) for style in styles)
     best = trial.best_of(styles)
-    asked = job.styles[styles.index(best)]
-    best = trial.best_of([best, *(_reading(asked, some) for some in amounts)])
     return {
         "style": asdict(best),
         "dev_scores": trial.means,
@@ -122,23 +140,21 @@ def choose_style(job: StyleJob, channel: Channel) -> dict[str, Any]:
     }
 
 
-def _reading(style: PromptStyle, sentences: int) -> PromptStyle:
-    """A style that reads so many sentences; 0: the passages themselves."""
-    if not sentences:
-        return style
-    name = f"{style.name}, {sentences} sentence{'s' * (sentences > 1)}"
-    return replace(style, name=name, sentences=sentences)
-
-
 class _Trial:
     """One system with one style after the other, on the same cases."""
 
-    def __init__(self, job: StyleJob, channel: Channel, *, total: int) -> None:
+    def __init__(self, job: StyleJob, channel: Channel) -> None:
         self.means: dict[str, float] = {}
         self._job, self._channel = job, channel
         self._system = build_system(job.spec)
         self._outage = Outage()
-        self._done, self._total = 0, total * len(job.cases)
+        self.ways: tuple[_Way, ...] = ()
+        """How the system may read; nothing where it does not."""
+        if job.spec.kb:
+            self.ways = _WAYS + _COPYING * self._system.can_copy
+        # The last style in the best of the ways counts among both.
+        tried = len(job.styles) + max(len(self.ways) - 1, 0)
+        self._done, self._total = 0, tried * len(job.cases)
 
     def best_of(self, styles: Sequence[PromptStyle]) -> PromptStyle:
         """The style with the highest mean; of equals the first."""

@@ -109,6 +109,7 @@ def freshness(figures: Mapping[str, Any], size: Size = WIDE) -> str:
             ("untouched_before", "left alone, before", True),
             ("untouched_after", "left alone, after", False),
             ("update_success", "edited: the new value", False),
+            ("update_success_read", "edited and read: the new value", False),
             ("stale_rate", "edited: the old value", True),
         ):
             raw = each.get(key)

@@ -61,6 +61,11 @@ def _freshness_lines(freshness: Mapping[str, Any]) -> list[str]:
         lines += [
             f"  {name:<6} says the new value {shown(figures['update_success'])}, "
             f"the old one {figures['stale_rate']['value']:.0%}",
+            *(
+                f"         of those whose new value it was given to read {shown(read)}"
+                for read in [figures.get("update_success_read")]
+                if read  # runs of earlier versions do not tell
+            ),
             f"         of those it had answered rightly before "
             f"{shown(figures['followed'])}",
         ]
