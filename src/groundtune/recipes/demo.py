@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 DEMO_SETTINGS = CompareSettings(
     diagnostics=("naive_both", "nearest_answer"),
     limit=60,
-    style_cases=16,
+    style_cases=12,
     probe_cases=0,
     dev_cases=24,
     closed_book=TrainSettings(epochs=20.0, max_tokens=27_000, evaluations=3),
