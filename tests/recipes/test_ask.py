@@ -7,10 +7,14 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 
 from groundtune.core.errors import ConfigError, ModelLoadError, StoreError
-from groundtune.recipes.ask import ask, learned_style
+from groundtune.recipes.ask import ask, learned_ranking, learned_style
+from groundtune.retrieve.query_adapter import QueryAdapter, adapter_file
+from groundtune.store.models import ModelFolder
+from groundtune.systems.trained import LEARNED_RANKING
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -99,20 +103,35 @@ def test_a_missing_knowledge_base_is_named_before_models_load(tmp_path: Path) ->
     assert not (tmp_path / "none").exists()
 
 
-def test_a_model_tuned_for_another_prompt_is_refused(tmp_path: Path) -> None:
-    from groundtune.store.models import ModelFolder
-
-    record = {"style": {"name": "old"}, "prompt_version": "qa-0"}
-    (tmp_path / "groundtune.json").write_text(json.dumps(record))
-    folder = ModelFolder(
-        path=tmp_path,
+def tuned(folder: Path) -> ModelFolder:
+    return ModelFolder(
+        path=folder,
         name="tuned",
         kind="generator",
-        weights=tmp_path / "model.safetensors",
+        weights=folder / "model.safetensors",
         weights_sha256="0" * 64,
         licence="",
         config={},
     )
 
+
+def test_a_model_tuned_for_another_prompt_is_refused(tmp_path: Path) -> None:
+    record = {"style": {"name": "old"}, "prompt_version": "qa-0"}
+    (tmp_path / "groundtune.json").write_text(json.dumps(record))
+
     with pytest.raises(ModelLoadError, match="tuned with prompt qa-0"):
-        learned_style(folder)
+        learned_style(tuned(tmp_path))
+
+
+def test_sentences_are_ranked_as_a_model_learned_for_its_own_embedder(
+    tmp_path: Path,
+) -> None:
+    model = tuned(tmp_path)
+    assert learned_ranking(model, embedder="words@0") == ""
+    name = QueryAdapter(np.eye(4, dtype=np.float32)).save(tmp_path, embedder="words@0")
+    file = adapter_file(tmp_path, name).rename(tmp_path / LEARNED_RANKING)
+    assert learned_ranking(model, embedder="words@0") == str(file)
+    assert learned_ranking(model, embedder="words@1") == ""
+    file.write_bytes(b"cut off")
+    with pytest.raises(StoreError, match="damaged"):
+        learned_ranking(model, embedder="words@0")

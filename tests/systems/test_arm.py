@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from groundtune.augment.prompt import PromptStyle
+
 TEMPLATE = (
     "{% for message in messages %}<{{ message['role'] }}>{{ message['content'] }}\n"
     "{% endfor %}<assistant>"
@@ -103,13 +105,29 @@ CASE = QaCase(
 )
 
 
+class Nearest:
+    """Encodes a text as whether it speaks of what was made."""
+
+    def encode(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        rows = [[1.0, 0.0] if "made" in t or "Mira" in t else [0.0, 1.0] for t in texts]
+        return np.array(rows, np.float32)
+
+
 def system(
-    *, shelf: Shelf | None = None, engine: Reader | None = None
+    *,
+    shelf: Shelf | None = None,
+    engine: Reader | None = None,
+    style: PromptStyle = INSTRUCTION,
 ) -> KnowledgeSystem:
     reader = engine or Reader()
-    builder = PromptBuilder(ChatTemplate(TEMPLATE), reader.tokenizer, style=INSTRUCTION)
-    source = Retrieved(shelf, 3) if shelf is not None else None
-    return KnowledgeSystem("rag", reader, builder, evidence=source, max_tokens=30)
+    return KnowledgeSystem(
+        "rag",
+        reader,
+        PromptBuilder(ChatTemplate(TEMPLATE), reader.tokenizer, style=style),
+        evidence=Retrieved(shelf, 3) if shelf is not None else None,
+        narrower=Narrower(Nearest().encode),
+        max_tokens=30,
+    )
 
 
 def test_an_answer_rests_on_the_sentence_that_holds_it() -> None:
@@ -124,14 +142,6 @@ def test_an_answer_rests_on_the_sentence_that_holds_it() -> None:
     assert answer.timing.total_ms > 0
 
 
-class Nearest:
-    """Encodes a text as whether it speaks of what was made."""
-
-    def encode(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
-        rows = [[1.0, 0.0] if "made" in t or "Mira" in t else [0.0, 1.0] for t in texts]
-        return np.array(rows, np.float32)
-
-
 class Quoting(Reader):
     """Answers with the first passage that it is shown."""
 
@@ -141,18 +151,8 @@ class Quoting(Reader):
 
 def test_a_style_may_read_the_nearest_sentences_alone() -> None:
     shelf, engine = Shelf(DOCUMENT), Quoting()
-    builder = PromptBuilder(
-        ChatTemplate(TEMPLATE),
-        engine.tokenizer,
-        style=replace(INSTRUCTION, sentences=1),
-    )
-    answer = KnowledgeSystem(
-        "rag",
-        engine,
-        builder,
-        evidence=Retrieved(shelf, 3),
-        narrower=Narrower(Nearest().encode),
-    ).answer(CASE)
+    style = replace(INSTRUCTION, sentences=1)
+    answer = system(shelf=shelf, engine=engine, style=style).answer(CASE)
 
     assert answer.text == "Mira Holt built the tower."
     assert list(answer.hits) == shelf.search("", k=3), "what was found is told whole"
@@ -182,18 +182,8 @@ class Copying(Reader):
 
 def test_a_style_may_bind_the_model_to_what_it_reads() -> None:
     shelf, engine = Shelf(DOCUMENT), Copying()
-    builder = PromptBuilder(
-        ChatTemplate(TEMPLATE),
-        engine.tokenizer,
-        style=replace(INSTRUCTION, sentences=1, copies=True),
-    )
-    one = KnowledgeSystem(
-        "rag",
-        engine,
-        builder,
-        evidence=Retrieved(shelf, 3),
-        narrower=Narrower(Nearest().encode),
-    )
+    style = replace(INSTRUCTION, sentences=1, copies=True)
+    one = system(shelf=shelf, engine=engine, style=style)
     answer = one.answer(CASE)
 
     assert one.can_copy
@@ -208,18 +198,8 @@ def test_a_style_may_bind_the_model_to_what_it_reads() -> None:
 def test_sentences_are_looked_for_in_more_passages_than_are_read_whole() -> None:
     shelf, engine = Shelf(*["The mill is old."] * 3, DOCUMENT), Quoting()
     assert len(system(shelf=shelf, engine=engine).answer(CASE).hits) == 3
-    builder = PromptBuilder(
-        ChatTemplate(TEMPLATE),
-        engine.tokenizer,
-        style=replace(INSTRUCTION, sentences=1),
-    )
-    answer = KnowledgeSystem(
-        "rag",
-        engine,
-        builder,
-        evidence=Retrieved(shelf, 3),
-        narrower=Narrower(Nearest().encode),
-    ).answer(CASE)
+    style = replace(INSTRUCTION, sentences=1)
+    answer = system(shelf=shelf, engine=engine, style=style).answer(CASE)
 
     assert answer.text == "Mira Holt built the tower."
     assert len(answer.hits) == 4

@@ -209,11 +209,17 @@ def learned_ranking(model: ModelFolder, *, embedder: str) -> str:
     """File of what a tuned model's sentences were ranked by; empty: by nothing learned.
 
     Empty too for a base of another embedder: it was learned from this one's vectors.
-    """
-    from groundtune.systems.trained import LEARNED_RANKING, manifest_of
 
-    learned = manifest_of(model).get("ranked_with")
-    return str(model.path / LEARNED_RANKING) if learned == embedder else ""
+    Raises:
+        StoreError: The file is damaged.
+    """
+    from groundtune.retrieve.query_adapter import learned_with
+    from groundtune.systems.trained import LEARNED_RANKING
+
+    file = model.path / LEARNED_RANKING
+    if not file.exists() or learned_with(file, fix="tune it again") != embedder:
+        return ""
+    return str(file)
 
 
 def learned_style(model: ModelFolder) -> dict[str, Any] | None:

@@ -243,12 +243,11 @@ def _train_and_score(
     sides, settings, reads = tuning.sides, tuning.settings, tuning.kb is not None
     dev = sample_cases(sides["dev"], limit=settings.dev_cases, seed=settings.seed)
     evidence: dict[str, Evidence] = {}
-    reading, ranking, ranked_with = settings.reading, "", ""
+    reading, ranking = settings.reading, ""
     if reads:
         reading = ContextSettings(**tuning.found["reading"])
         if learned := tuning.found["ranking"]["adapter"]:
             ranking = str(adapter_file(tuning.evidence, learned))
-            ranked_with = tuning.found["ranking"]["embedder"]
         known = tuning.found["cases"]
         evidence = {
             c.id: read_evidence(known[c.id]["reading"]) for c in (*sides["train"], *dev)
@@ -263,7 +262,6 @@ def _train_and_score(
         reading=reading,
         evidence=evidence,
         ranking=ranking,
-        embedder=ranked_with,
         seed=settings.seed,
         is_tracked=tuning.is_tracked,
     )

@@ -102,24 +102,9 @@ def read_query_adapter(
     Raises:
         StoreError: See `load_query_adapter`.
     """
-    from safetensors import SafetensorError, safe_open
-
-    damaged = StoreError("the query adapter is damaged", fix=fix, where=str(file))
-    try:
-        is_whole = sha256 is None or file_sha256(file) == sha256
-        with safe_open(file, framework="numpy") as stored:
-            made_for = (stored.metadata() or {}).get("embedder", "")
-            change_D_D = stored.get_tensor("change")
-    except OSError as error:
-        raise StoreError(
-            f"the query adapter cannot be read: {error.strerror or error}",
-            fix=fix,
-            where=str(file),
-        ) from error
-    except SafetensorError as error:
-        raise damaged from error
-    if not is_whole:
-        raise damaged
+    made_for, change_D_D = _stored(file, fix=fix)
+    if sha256 is not None and file_sha256(file) != sha256:
+        raise _damaged(file, fix=fix)
     if made_for != embedder:
         raise StoreError(
             f"the query adapter was learned with {made_for}, this is {embedder}",
@@ -127,6 +112,36 @@ def read_query_adapter(
             where=str(file),
         )
     return QueryAdapter(change_D_D)
+
+
+def learned_with(file: Path, *, fix: str) -> str:
+    """Name of the embedder from whose vectors an adapter was learned.
+
+    Raises:
+        StoreError: The file is missing or damaged.
+    """
+    return _stored(file, fix=fix)[0]
+
+
+def _stored(file: Path, *, fix: str) -> tuple[str, Floats]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(file, framework="numpy") as stored:
+            made_for = (stored.metadata() or {}).get("embedder", "")
+            return made_for, stored.get_tensor("change")
+    except OSError as error:
+        raise StoreError(
+            f"the query adapter cannot be read: {error.strerror or error}",
+            fix=fix,
+            where=str(file),
+        ) from error
+    except SafetensorError as error:
+        raise _damaged(file, fix=fix) from error
+
+
+def _damaged(file: Path, *, fix: str) -> StoreError:
+    return StoreError("the query adapter is damaged", fix=fix, where=str(file))
 
 
 def fit_query_adapter(

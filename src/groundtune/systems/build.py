@@ -109,7 +109,7 @@ def open_narrower(spec: SystemSpec, embedder: Embedder) -> Narrower:
         adapter = read_query_adapter(
             Path(spec.ranking),
             embedder=embedder.name,
-            fix="make the run again in a new folder",
+            fix="make what it belongs to again: the run, or the tuned model",
         )
     return Narrower(embedder.encode, adapter)
 

@@ -65,8 +65,6 @@ class AdapterJob:
     """By case id; the context adapter's alone."""
     ranking: str = ""
     """File of the query adapter by which its sentences were ranked; empty: none."""
-    embedder: str = ""
-    """Name of the model from whose vectors that was learned."""
     seed: int = 0
     is_tracked: bool = False
     """Whether steps are handed out as they are made."""
@@ -118,7 +116,6 @@ def train_adapter(job: AdapterJob, channel: Channel) -> dict[str, Any]:
         "prompt_version": PROMPT_VERSION,
         "template_sha256": ChatTemplate(base.chat_template).sha256,
         "style": asdict(_style(job)),
-        **({"ranked_with": job.embedder} if job.ranking else {}),
         "training": {
             "settings": asdict(job.settings),
             "seed": job.seed,

@@ -158,7 +158,7 @@ def _ranking(
     name = ""
     if ranking.adapter is not None:
         name = ranking.adapter.save(Path(job.out).parent, embedder=embedder.name)
-    return ranking, {"adapter": name, "embedder": embedder.name, **ranking.figures}
+    return ranking, {"adapter": name, **ranking.figures}
 
 
 def _refuse_unfound(shown: Sequence[Shown], *, names: Sequence[str]) -> None:

@@ -67,8 +67,6 @@ class Plan:
     """What the arms read that learned to read."""
     _ranking: str = ""
     """File of what was learned about ranking sentences; empty: nothing that pays."""
-    _ranked_with: str = ""
-    """Name of the embedder that it was learned with."""
     _styles: dict[str, Any] = field(default_factory=dict[str, Any])
 
     def search(self, progress: Progress) -> dict[str, float]:
@@ -97,7 +95,6 @@ class Plan:
         self._reading = ContextSettings(**written["reading"])
         if learned := written["ranking"]["adapter"]:
             self._ranking = str(adapter_file(self.run.path, learned))
-            self._ranked_with = written["ranking"]["embedder"]
         return written["figures"]
 
     def untrained(self) -> list[str]:
@@ -199,7 +196,6 @@ class Plan:
             settings=settings.context if is_context else settings.closed_book,
             reading=self._reading,
             ranking=self._ranking if is_context else "",
-            embedder=self._ranked_with,
             evidence={
                 case.id: read_evidence(self._found[case.id]["reading"])
                 for case in (*train, *dev)

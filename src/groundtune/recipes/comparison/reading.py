@@ -76,12 +76,12 @@ def lessons_of(
     Returns:
         `reading` with nothing left open, and the cases with what they are shown.
     """
-    known = [one for one in shown if one.right]
-    standing = sum(bool(sentences_with(one.right, one.case.answers)) for one in known)
-    share = standing / max(len(known), 1)
     wanted = reading.sentences
     if wanted is None:
-        wanted = ranking.needed(MOST_SENTENCES) if share >= _LEAST_SHARE else 0
+        known = [one for one in shown if one.right]
+        standing = [bool(sentences_with(one.right, one.case.answers)) for one in known]
+        stands = sum(standing) >= _LEAST_SHARE * max(len(known), 1)
+        wanted = ranking.needed(MOST_SENTENCES) if stands else 0
     decided = replace(reading, sentences=wanted)
     if not wanted:
         return decided, list(shown)

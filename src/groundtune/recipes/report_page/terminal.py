@@ -61,14 +61,13 @@ def _freshness_lines(freshness: Mapping[str, Any]) -> list[str]:
         lines += [
             f"  {name:<6} says the new value {shown(figures['update_success'])}, "
             f"the old one {figures['stale_rate']['value']:.0%}",
-            *(
-                f"         of those whose new value it was given to read {shown(read)}"
-                for read in [figures.get("update_success_read")]
-                if read  # runs of earlier versions do not tell
-            ),
             f"         of those it had answered rightly before "
             f"{shown(figures['followed'])}",
         ]
+        if read := figures.get("update_success_read"):  # earlier versions do not tell
+            lines.append(
+                f"         of those whose new value it was given to read {shown(read)}"
+            )
         if figures["untouched_before"]["n"]:
             lines.append(
                 "         right on facts that were left alone: "
