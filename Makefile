@@ -82,7 +82,9 @@ clean:  ## Remove .venv, caches and the demo; models and knowledge bases stay
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	test -x $(UV) || $(BIN)/python -m pip install --quiet uv==$(UV_VERSION)
 	@# uv does not read pip's configuration: where only pip knows the index, pip installs.
-	$(UV) pip install --quiet --python $(BIN)/python --require-hashes --no-deps -r requirements.lock \
+	@# Compiled once here, as pip does: else every process compiles where none may be written.
+	$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes --no-deps \
+		-r requirements.lock \
 		|| $(BIN)/python -m pip install --quiet --require-hashes --no-deps -r requirements.lock
 	$(BIN)/python -m pip install --quiet "$(TORCH)"
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .

@@ -21,8 +21,8 @@ TINY = CompareSettings(
     probe_cases=3,
     dev_cases=2,
     answer_tokens=12,
-    closed_book=TrainSettings(max_tokens=1500, warmup_steps=1, evaluations=1),
-    context=TrainSettings(max_tokens=1500, warmup_steps=1, evaluations=1),
+    closed_book=TrainSettings(max_tokens=500, warmup_steps=1, evaluations=1),
+    context=TrainSettings(max_tokens=500, warmup_steps=1, evaluations=1),
 )
 """Every step of a comparison, each as small as it can be."""
 

@@ -96,7 +96,7 @@ def test_tuned_models_say_what_they_were_made_of(finished: Finished) -> None:
         manifest = json.loads((folder / "groundtune.json").read_text())
         assert manifest["base"]["name"] == "smollm2-135m-instruct"
         assert manifest["adapter"] == kind
-        assert manifest["training"]["tokens"] >= 1500
+        assert manifest["training"]["tokens"] >= 500
         assert (folder / "model.safetensors").exists()
         assert not [p for p in folder.rglob("*") if p.suffix in {".bin", ".pt"}]
     assert not list((finished.run / "models").glob(".*")), "checkpoints are cleaned up"
