@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import asdict
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,8 @@ from groundtune.recipes.comparison.styles import (
 from groundtune.systems.build import SystemSpec, read_style
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from groundtune.augment.prompt import PromptStyle
 
 
@@ -92,6 +95,7 @@ class _Model:
         self.wanted = (style, sentences, copies)
         self.can_copy = can_copy
         self.tried: list[tuple[str, int, bool]] = []
+        self.asked: Counter[str] = Counter()
 
     def with_style(self, style: PromptStyle) -> _Model:
         self.now = (style.name.split(",")[0], style.sentences, style.copies)
@@ -99,11 +103,18 @@ class _Model:
         return self
 
     def answer(self, case: QaCase) -> Answer:
+        self.asked[self.now[0]] += 1
         score = (self.now[1:] == self.wanted[1:]) + (self.now == self.wanted)
         return Answer(text=" ".join([case.answers[0], *["or"] * (4 - 2 * score)]))
 
 
-def _choose(model: _Model, monkeypatch: pytest.MonkeyPatch, *, kb: str) -> Any:
+def _choose(
+    model: _Model,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    kb: str,
+    cases: Sequence[QaCase] = (_CASES[3],),
+) -> Any:
     def built(_: SystemSpec) -> _Model:
         return model
 
@@ -111,7 +122,8 @@ def _choose(model: _Model, monkeypatch: pytest.MonkeyPatch, *, kb: str) -> Any:
     spec = SystemSpec(name="rag", model="m", style={}, kb=kb)
     tried = candidate_styles(_CASES, _EVIDENCE)
     channel: Any = SimpleNamespace(progress=silent)
-    return choose_style(StyleJob(spec=spec, styles=tried, cases=(_CASES[3],)), channel)
+    job = StyleJob(spec=spec, styles=tried, cases=tuple(cases))
+    return choose_style(job, channel)
 
 
 @pytest.mark.parametrize("sentences", [0, 1, 3])
@@ -136,6 +148,16 @@ def test_what_reads_nothing_is_not_asked_how_much(
     found = _choose(model, monkeypatch, kb="")
     assert found["style"]["name"] == "brief"
     assert len(model.tried) == 5
+
+
+def test_what_falls_behind_on_half_of_the_cases_is_not_tried_on_the_rest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model = _Model(style="led", sentences=0)
+    found = _choose(model, monkeypatch, kb="", cases=_CASES)
+    assert found["style"]["name"] == "led"
+    assert model.asked["led"] == len(_CASES)
+    assert sorted(model.asked.values()) == [2, 2, 4, 4, 4]
 
 
 @pytest.mark.parametrize("sentences", [1, 3])

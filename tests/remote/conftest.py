@@ -72,6 +72,7 @@ def handler_of(endpoint: Endpoint) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         disable_nagle_algorithm = True
+        is_counted = False
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002
             """Keep the test's output clean."""
@@ -91,11 +92,17 @@ def handler_of(endpoint: Endpoint) -> type[BaseHTTPRequestHandler]:
                 trouble = endpoint.troubles.pop(0) if endpoint.troubles else ""
                 endpoint.at_once += 1
                 endpoint.most_at_once = max(endpoint.most_at_once, endpoint.at_once)
+            self.is_counted = True
             try:
                 self.respond(body, trouble)
             finally:
-                with lock:
-                    endpoint.at_once -= 1
+                self.count_out()
+
+        def count_out(self) -> None:
+            """Before the last bytes: who has them may ask again at once."""
+            with lock:
+                endpoint.at_once -= self.is_counted
+                self.is_counted = False
 
         def respond(self, body: dict[str, Any], trouble: str) -> None:
             said = self.headers.get("Authorization", "")
@@ -147,6 +154,7 @@ def handler_of(endpoint: Endpoint) -> type[BaseHTTPRequestHandler]:
             if status in {429, 503}:
                 self.send_header("Retry-After", endpoint.retry_after)
             self.end_headers()
+            self.count_out()
             with suppress(ConnectionError):
                 self.wfile.write(content)
 
@@ -210,6 +218,7 @@ def handler_of(endpoint: Endpoint) -> type[BaseHTTPRequestHandler]:
                 self.close_connection = True
                 return
             if until is None:
+                self.count_out()
                 self.part(b"data: [DONE]\n\n")
             self.part(b"")
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -112,6 +113,29 @@ def test_the_answer_names_the_number_of_the_right_passage(writer: Writer) -> Non
             numbers.add(number)
     assert numbers == {"[1]", "[2]", "[3]", "[4]"}, "order is shuffled"
     assert sum(len(example.turns) for example in examples) == len(cases)
+
+
+def test_sentences_are_learned_from_nearest_first(writer: Writer) -> None:
+    cases, _ = cases_and_evidence(1)
+    settings = ContextSettings(gold_share=1.0, distractors=3, sentences=4)
+
+    def facts(*found: int) -> list[list[str]]:
+        evidence = {
+            case.id: Evidence(hit(0), tuple(hit(one) for one in found))
+            for case in cases
+        }
+        heads = [
+            READER.decode(example.head)
+            for seed in range(12)
+            for example in context_examples(
+                cases, evidence, writer=writer, settings=settings, seed=seed
+            )
+        ]
+        return [re.findall(r"Fact (\d)", head) for head in heads]
+
+    for shown in facts(3, 0, 2, 1):
+        assert shown == [one for one in "3021" if one in shown]
+    assert {tuple(shown)[-1] for shown in facts(3, 2, 1)} == {"0"}, "not found: last"
 
 
 def test_missing_passages_are_answered_by_saying_so(writer: Writer) -> None:

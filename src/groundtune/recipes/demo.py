@@ -30,8 +30,8 @@ DEMO_SETTINGS = CompareSettings(
     style_cases=12,
     probe_cases=0,
     dev_cases=24,
-    closed_book=TrainSettings(epochs=20.0, max_tokens=27_000, evaluations=3),
-    context=TrainSettings(epochs=2.0, max_tokens=44_000, evaluations=3),
+    closed_book=TrainSettings(epochs=20.0, max_tokens=24_000, evaluations=3),
+    context=TrainSettings(epochs=2.0, max_tokens=40_000, evaluations=3),
 )
 """Sized for ten minutes on two CPU cores."""
 

@@ -2,8 +2,9 @@
 
 Closed book: the question and its answer, many to a pack. With context, after RAFT
 (arXiv 2403.10131): the right passage among hard distractors from the real retriever,
-in random order, with all the questions about that passage behind one head; and beside
-them questions whose passage is missing, whose answer is "not in the documents".
+in random order, or the right sentence among others, nearest first, with all the
+questions about it behind one head; and beside them questions whose passage is missing,
+whose answer is "not in the documents".
 Evidence is handed in: this room never searches.
 """
 
@@ -19,7 +20,7 @@ from groundtune.tasks.qa import NOT_IN_DOCUMENTS, target
 from groundtune.tune.dataset import Example, Turn
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from groundtune.augment.prompt import PromptBuilder
     from groundtune.config.training import ContextSettings
@@ -101,6 +102,16 @@ def _anchor(found: Evidence) -> Hit | None:
     return found.gold or (found.hits[0] if found.hits else None)
 
 
+def _nearness_places(found: Evidence) -> Callable[[Hit], int]:
+    """Where a hit stands among what was found; what was not found comes last.
+
+    Sentences are read nearest first, and learned from in that order: that the first is
+    the likeliest is worth knowing. Passages are learned from in random order (RAFT).
+    """
+    places = {hit.passage.id: place for place, hit in enumerate(found.hits)}
+    return lambda hit: places.get(hit.passage.id, len(places))
+
+
 def _reading(
     by_passage: Mapping[str, Sequence[QaCase]],
     passage_id: str,
@@ -119,6 +130,8 @@ def _reading(
     shown = int(rng.integers(settings.distractors + 1))
     hits = [anchor, *others[:shown]]
     hits = [hits[int(i)] for i in rng.permutation(len(hits))]
+    if settings.sentences:
+        hits.sort(key=_nearness_places(found))
     number = 1 + [hit.passage.id for hit in hits].index(passage_id)
     text = "\n".join(hit.passage.text for hit in hits)
     near = [

@@ -95,13 +95,16 @@ def measure_freshness(
     seconds = time.perf_counter() - start
     old = tuple(replace(fact.case, answers=fact.old_answers) for fact in facts)
     new = tuple(fact.case for fact in facts)
+    gold_before, gold_after = run_in_child(
+        gold_of, (embedder, ((str(source), old), (str(copy), new)))
+    ).result
     figures: dict[str, Any] = {"seconds_to_fresh": round(seconds, 2), "systems": {}}
     rows: list[dict[str, Any]] = []
     for name in systems:
-        raw = read_json(run / "systems" / f"{name}.json")
-        spec = SystemSpec(**raw)
-        before = _ask(replace(spec, kb=str(source)), old, progress=progress)
-        after = _ask(replace(spec, kb=str(copy)), new, progress=progress)
+        spec = SystemSpec(**read_json(run / "systems" / f"{name}.json"))
+        unedited, now = replace(spec, kb=str(source)), replace(spec, kb=str(copy))
+        before = _ask(unedited, old, gold=gold_before, progress=progress)
+        after = _ask(now, new, gold=gold_after, progress=progress)
         made = [
             _judged(fact, before[fact.case.id], after[fact.case.id])
             for fact in facts
@@ -114,10 +117,13 @@ def measure_freshness(
 
 
 def _ask(
-    spec: SystemSpec, cases: tuple[QaCase, ...], *, progress: Progress
+    spec: SystemSpec,
+    cases: tuple[QaCase, ...],
+    *,
+    gold: Mapping[str, Any],
+    progress: Progress,
 ) -> dict[str, dict[str, Any]]:
     """A row for each case that the system could answer, by case id."""
-    gold = run_in_child(gold_of, (spec.kb, spec.embedder, cases)).result
     by_id = {case.id: case for case in cases}
     rows: dict[str, dict[str, Any]] = {}
 

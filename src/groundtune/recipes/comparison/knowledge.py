@@ -219,18 +219,20 @@ def _rank(right: Sequence[Passage], hits: Sequence[Hit]) -> int | None:
 
 
 def gold_of(
-    job: tuple[str, str, tuple[QaCase, ...]], _channel: Channel
-) -> dict[str, list[dict[str, Any]]]:
-    """Right passages of cases in a knowledge base, by case id.
+    job: tuple[str, tuple[tuple[str, tuple[QaCase, ...]], ...]], _channel: Channel
+) -> list[dict[str, list[dict[str, Any]]]]:
+    """Right passages of cases in each of some knowledge bases, by case id.
 
     Args:
-        job: Folder of the knowledge base, its embedder, the cases.
+        job: The embedder of all, and for each its folder and the cases.
     """
-    kb_path, spec, cases = job
+    spec, asked = job
     embedder = open_named_embedder(spec, offline=True)
-    kb = KnowledgeBase.open(Path(kb_path), embedder=embedder)
-    gold = _gold_finder(kb)
-    return {case.id: [asdict(passage) for passage in gold.find(case)] for case in cases}
+    found: list[dict[str, list[dict[str, Any]]]] = []
+    for kb_path, cases in asked:
+        gold = _gold_finder(KnowledgeBase.open(Path(kb_path), embedder=embedder))
+        found.append({c.id: [asdict(one) for one in gold.find(c)] for c in cases})
+    return found
 
 
 def _gold_finder(kb: KnowledgeBase) -> GoldFinder:
