@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 import time
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -67,6 +68,12 @@ def adapter(model: Any) -> dict[str, torch.Tensor]:
         for name, weight in model.named_parameters()
         if weight.requires_grad
     }
+
+
+def test_libraries_do_not_warn_the_person_who_trains(tiny_model: ModelFolder) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fresh(tiny_model)
 
 
 def test_packed_turns_have_the_loss_of_turns_alone(tiny_model: ModelFolder) -> None:

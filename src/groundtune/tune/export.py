@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from groundtune.store.files import explained, write_atomic
 from groundtune.store.folders import publish_folder, remove_folder
 from groundtune.store.models import open_model, write_manifest
-from groundtune.tune.pretrained import load
+from groundtune.tune.pretrained import load, peft_quietly
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,9 +66,9 @@ def write_model(
         # peft writes a model card with empty fields, which would say nothing true.
         (made / _ADAPTER / "README.md").unlink(missing_ok=True)
         published = load(base, dtype=torch.float32)
-        merged = PeftModel.from_pretrained(
-            published, str(made / _ADAPTER)
-        ).merge_and_unload(safe_merge=True)
+        with peft_quietly():
+            opened = PeftModel.from_pretrained(published, str(made / _ADAPTER))
+        merged = opened.merge_and_unload(safe_merge=True)
         tied = set(getattr(merged, "all_tied_weights_keys", None) or ())
         tensors = {
             key: value.to(torch.float16).contiguous()

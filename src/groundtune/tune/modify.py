@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from groundtune.tune.pretrained import peft_quietly
+
 if TYPE_CHECKING:
     from groundtune.config.training import TrainSettings
 
@@ -24,19 +26,17 @@ def add_adapter(model: Any, settings: TrainSettings, *, seed: int) -> Any:  # no
     depth = int(model.config.num_hidden_layers)
     first = int(depth * settings.frozen_share)
     torch.manual_seed(seed)  # peft draws the adapter's first weights from it
-    return get_peft_model(
-        model,
-        LoraConfig(
-            r=settings.rank,
-            lora_alpha=settings.alpha,
-            lora_dropout=0.0,
-            bias="none",
-            target_modules=linear_names(model),
-            layers_to_transform=list(range(first, depth)),
-            task_type="CAUSAL_LM",
-        ),
-        autocast_adapter_dtype=False,
+    config = LoraConfig(
+        r=settings.rank,
+        lora_alpha=settings.alpha,
+        lora_dropout=0.0,
+        bias="none",
+        target_modules=linear_names(model),
+        layers_to_transform=list(range(first, depth)),
+        task_type="CAUSAL_LM",
     )
+    with peft_quietly():
+        return get_peft_model(model, config, autocast_adapter_dtype=False)
 
 
 def linear_names(model: Any) -> list[str]:  # noqa: ANN401

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import time
+import warnings
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from groundtune.core.errors import MissingExtraError, ModelLoadError
 from groundtune.tune.distributed import team
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     import torch
 
     from groundtune.store.models import ModelFolder
@@ -33,6 +37,14 @@ def require_tune_extra() -> None:
             f"fine-tuning needs the module {error.name!r}",
             fix='run: pip install "groundtune[tune]"',
         ) from error
+
+
+@contextmanager
+def peft_quietly() -> Generator[None]:
+    """While peft uses names that transformers gave up: no person could mend it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        yield
 
 
 def choose_device() -> torch.device:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from groundtune.core.errors import ConfigError
 from groundtune.tune.loop import WeightGroup
+from groundtune.tune.pretrained import peft_quietly
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -67,7 +68,8 @@ def _add_adapter(model: LabelModel, settings: EncoderSettings, *, seed: int) -> 
             layers_pattern="layer",
             use_dora=settings.strategy == "dora",
         )
-        model.adapter = get_peft_model(model.bert, config)
+        with peft_quietly():
+            model.adapter = get_peft_model(model.bert, config)
     model.bert = model.adapter.get_base_model()
 
 

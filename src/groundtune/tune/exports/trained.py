@@ -6,12 +6,11 @@ its first choice of each next token and the share of certainty that it gives it.
 
 from __future__ import annotations
 
-import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from groundtune.tune.encoder.dataset import collate
-from groundtune.tune.pretrained import require_tune_extra
+from groundtune.tune.pretrained import peft_quietly, require_tune_extra
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -180,8 +179,7 @@ def _quietly() -> Generator[None]:
     logging.disable_progress_bar()
     logging.set_verbosity_error()
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)
+        with peft_quietly():
             yield
     finally:
         logging.set_verbosity(level)
