@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from groundtune.core.protocols import silent
 from groundtune.core.values import Answer, Passage, QaCase
 from groundtune.recipes.comparison import styles
 from groundtune.recipes.comparison.styles import (
@@ -121,7 +120,11 @@ def _choose(
     monkeypatch.setattr(styles, "build_system", built)
     spec = SystemSpec(name="rag", model="m", style={}, kb=kb)
     tried = candidate_styles(_CASES, _EVIDENCE)
-    channel: Any = SimpleNamespace(progress=silent)
+
+    def progress(_: str, done: int, total: int) -> None:
+        assert done <= total
+
+    channel: Any = SimpleNamespace(progress=progress)
     job = StyleJob(spec=spec, styles=tried, cases=tuple(cases))
     return choose_style(job, channel)
 
@@ -158,6 +161,13 @@ def test_what_falls_behind_on_half_of_the_cases_is_not_tried_on_the_rest(
     assert found["style"]["name"] == "led"
     assert model.asked["led"] == len(_CASES)
     assert sorted(model.asked.values()) == [2, 2, 4, 4, 4]
+
+
+def test_progress_never_passes_its_total(monkeypatch: pytest.MonkeyPatch) -> None:
+    # The last style won the first choice and falls behind in the second.
+    model = _Model(style="brief", sentences=3, can_copy=True)
+    found = _choose(model, monkeypatch, kb="kb", cases=_CASES)
+    assert found["style"]["name"].startswith("brief")
 
 
 @pytest.mark.parametrize("sentences", [1, 3])

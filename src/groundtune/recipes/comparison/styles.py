@@ -166,8 +166,9 @@ class _Trial:
         stages = [len(job.styles), len(self.ways)]
         tried = self._half * sum(stages)
         tried += (len(self._cases) - self._half) * sum(map(_better, stages))
-        # The last style in the best of the ways counts among both.
-        self._done, self._total = 0, tried - len(self._cases) * bool(self.ways)
+        # The last style in the best of the ways is tried once for both choices: on half
+        # of the cases for sure, and never on more than this total says.
+        self._done, self._total = 0, tried - self._half * bool(self.ways)
 
     @property
     def means(self) -> dict[str, float]:
