@@ -18,6 +18,7 @@ import numpy as np
 
 from groundtune.core.errors import StoreError
 from groundtune.core.fingerprint import file_sha256
+from groundtune.retrieve.adam import Adam
 from groundtune.store.files import write_atomic
 
 if TYPE_CHECKING:
@@ -37,8 +38,6 @@ _DECAY = 0.1
 """Weight of the squared distance from the identity. Less learns more of the documents
 asked about, and harms queries about others."""
 _STEPS = 20
-_RATE = 2e-3
-_MOMENTS = (0.9, 0.999)
 _ROWS = 256
 """Queries that are compared with all passages at once."""
 
@@ -165,25 +164,20 @@ def fit_query_adapter(
         ],
         np.int64,
     )
-    change_D_D = np.zeros((dim, dim), np.float32)
-    first_D_D, second_D_D = np.zeros_like(change_D_D), np.zeros_like(change_D_D)
-    for step in range(1, _STEPS + 1):
-        slope_D_D = 2 * _DECAY * change_D_D
+    descent = Adam(dim)
+    for _ in range(_STEPS):
+        slope_D_D = 2 * _DECAY * descent.at_D_D
         for start in range(0, len(queries_Q_D), _ROWS):
             part = slice(start, start + _ROWS)
             slope_D_D += slope(
-                change_D_D,
+                descent.at_D_D,
                 queries_Q_D[part],
                 nearest_Q[part],
                 right[part],
                 vectors_P_D,
             ) / len(queries_Q_D)
-        first_D_D += (1 - _MOMENTS[0]) * (slope_D_D - first_D_D)
-        second_D_D += (1 - _MOMENTS[1]) * (slope_D_D**2 - second_D_D)
-        mean_D_D = first_D_D / (1 - _MOMENTS[0] ** step)
-        scale_D_D = np.sqrt(second_D_D / (1 - _MOMENTS[1] ** step)) + 1e-8
-        change_D_D -= _RATE * mean_D_D / scale_D_D
-    return QueryAdapter(change_D_D)
+        descent.step(slope_D_D)
+    return QueryAdapter(descent.at_D_D)
 
 
 def slope(

@@ -18,8 +18,9 @@ from groundtune.core.protocols import silent
 from groundtune.data.gold import sentences_with
 from groundtune.data.splits import group_of, sample_cases
 from groundtune.measure.statistics import compare_paired
+from groundtune.retrieve.listwise import Choice, fit_listwise
 from groundtune.retrieve.narrow import sentences_among, titled
-from groundtune.retrieve.query_adapter import QueryAdapter, fit_query_adapter
+from groundtune.retrieve.query_adapter import QueryAdapter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 _FOLDS = 3
 _MOST_CASES = 1000
 """Cases that are learned from: what more of them add does not pay for the time."""
-_GIVEN_UP = 0.05
+_GIVEN_UP = 0.1
 """Share of the right sentences that may be left out for reading fewer of them: a small
 model takes what the others say for the answer."""
 _LABEL = "learning which sentences are meant"
@@ -158,23 +159,20 @@ def _lessons(shown: Sequence[Shown], *, k: int, seed: int) -> list[_Lesson]:
 
 
 def _learned(lessons: Sequence[_Lesson], narrower: Narrower) -> QueryAdapter:
-    """Questions brought nearer to their right sentences, away from all the others."""
-    texts = list(
-        dict.fromkeys(titled(hit.passage) for one in lessons for hit in one.sentences)
-    )
-    places = {text: place for place, text in enumerate(texts)}
-    right = [
-        [
-            places[titled(hit.passage)]
-            for hit in one.sentences
-            if _place(hit) in one.right
-        ]
-        for one in lessons
-    ]
-    return fit_query_adapter(
-        narrower.vectors([one.case.question for one in lessons]),
-        right,
-        narrower.vectors(texts),
+    """Questions brought nearer to their right sentence than to the others found."""
+    return fit_listwise([_choice(one, narrower) for one in lessons])
+
+
+def _choice(lesson: _Lesson, narrower: Narrower) -> Choice:
+    question, hits = lesson.case.question, lesson.hits
+    ranked = narrower.nearest(question, hits, sentences=len(lesson.sentences))
+    vectors_N_D = narrower.vectors([question, *(titled(hit.passage) for hit in ranked)])
+    scores_C = np.array([hit.score for hit in ranked], np.float32)
+    return Choice(
+        query_D=vectors_N_D[0],
+        candidates_C_D=vectors_N_D[1:],
+        rest_C=scores_C - vectors_N_D[1:] @ vectors_N_D[0],
+        right_C=np.array([_place(hit) in lesson.right for hit in ranked]),
     )
 
 
