@@ -85,8 +85,8 @@ def test_answers_that_span_sentences_are_read_in_passages(ranking: Ranking) -> N
 
 def test_as_few_sentences_are_read_as_hold_the_right_one() -> None:
     plain = Narrower(lambda texts: np.zeros((len(texts), 1), np.float32))
-    assert Ranking(plain, places=[1] * 90 + [3] * 10).needed(6) == 2
-    assert Ranking(plain, places=[1] * 89 + [3] * 11).needed(6) == 3
+    assert Ranking(plain, places=[1] * 96 + [3] * 4).needed(6) == 2
+    assert Ranking(plain, places=[1] * 90 + [3] * 10).needed(6) == 3
     assert Ranking(plain, places=[6] * 90).needed(6) == 6
     assert Ranking(plain, places=[9] * 90).needed(6) == 2
     assert Ranking(plain).needed(6) == 6

@@ -164,8 +164,8 @@ def _packs(
         examples = closed_book_examples(cases, writer=writer)
     else:
         reading = job.reading
-        # Sentences: up to twice as many as are read, so reading is the easier part.
-        most = max(reading.distractors, 2 * (reading.sentences or 0) - 1)
+        # As many as stand beside the right one at inference, where that is sentences.
+        most = max(reading.distractors, (reading.sentences or 0) - 1)
         examples = context_examples(
             cases,
             job.evidence,

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 _FOLDS = 3
 _MOST_CASES = 1000
 """Cases that are learned from: what more of them add does not pay for the time."""
-_GIVEN_UP = 0.1
+_GIVEN_UP = 0.05
 """Share of the right sentences that may be left out for reading fewer of them: a small
 model takes what the others say for the answer."""
 _LABEL = "learning which sentences are meant"
