@@ -67,7 +67,7 @@ class CompareSettings:
     )
     context: TrainSettings = field(
         default_factory=lambda: TrainSettings(
-            epochs=3.0, max_tokens=360_000, patience=3
+            epochs=3.0, max_tokens=300_000, patience=3
         )
     )
     reading: ContextSettings = field(default_factory=ContextSettings)
