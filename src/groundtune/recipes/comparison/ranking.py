@@ -108,14 +108,19 @@ def learn_ranking(
     if len(groups) < _FOLDS:
         found = [_place_of_right(one, narrower) for one in lessons]
         return Ranking(narrower, places=found)
+    choices = [_choice(one, narrower) for one in lessons]
+    plain = [1 + int(np.argmax(choice.right_C)) for choice in choices]
     fold = {group: number % _FOLDS for number, group in enumerate(groups)}
     parts: list[QueryAdapter] = []
     for number in range(_FOLDS):
         progress(_LABEL, number, _FOLDS + 1)
-        kept = [one for one in lessons if fold[group_of(one.case)] != number]
-        parts.append(_learned(kept, narrower))
+        kept = [
+            choice
+            for one, choice in zip(lessons, choices, strict=True)
+            if fold[group_of(one.case)] != number
+        ]
+        parts.append(fit_listwise(kept))
     without = {group: parts[number] for group, number in fold.items()}
-    plain = [_place_of_right(one, narrower) for one in lessons]
     learned = [
         _place_of_right(one, narrower.adapted(without[group_of(one.case)]))
         for one in lessons
@@ -137,7 +142,7 @@ def learn_ranking(
     progress(_LABEL, _FOLDS, _FOLDS + 1)
     if gain.low <= 0:
         return Ranking(narrower, None, figures, plain)
-    return Ranking(narrower, _learned(lessons, narrower), figures, learned, without)
+    return Ranking(narrower, fit_listwise(choices), figures, learned, without)
 
 
 def _lessons(shown: Sequence[Shown], *, k: int, seed: int) -> list[_Lesson]:
@@ -158,12 +163,8 @@ def _lessons(shown: Sequence[Shown], *, k: int, seed: int) -> list[_Lesson]:
     return lessons
 
 
-def _learned(lessons: Sequence[_Lesson], narrower: Narrower) -> QueryAdapter:
-    """Questions brought nearer to their right sentence than to the others found."""
-    return fit_listwise([_choice(one, narrower) for one in lessons])
-
-
 def _choice(lesson: _Lesson, narrower: Narrower) -> Choice:
+    """The sentences found for a case, nearest first."""
     question, hits = lesson.case.question, lesson.hits
     ranked = narrower.nearest(question, hits, sentences=len(lesson.sentences))
     vectors_N_D = narrower.vectors([question, *(titled(hit.passage) for hit in ranked)])
