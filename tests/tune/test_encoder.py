@@ -357,7 +357,7 @@ def test_words_are_hidden_alike_however_a_step_is_split(
 def test_rank_and_alpha_change_an_adapter(
     tiny_bert: ModelFolder, tmp_path: Path
 ) -> None:
-    lora = replace(SETTINGS, strategy="lora", epochs=4.0)
+    lora = replace(SETTINGS, strategy="lora", epochs=1.0)
     logits: list[Any] = []
     items = items_of(tiny_bert, 8)
     for settings in (lora, replace(lora, rank=2), replace(lora, alpha=4)):

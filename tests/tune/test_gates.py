@@ -180,19 +180,24 @@ def test_a_running_mean_is_what_is_evaluated_and_remembered() -> None:
     weights = loop.TrainedWeights(
         [loop.WeightGroup([("w", weight)])], averaging=0.5, clips=False
     )
-    seen = [0.0]
-    for _ in range(8):
+    mean = 0.0
+    for step in range(1, 26):
         weight.grad = torch.ones(1)
         weights.update(0.1)
-        seen.append(weight.item())
+        kept = min(0.5, step / (step + 9))
+        if step <= 16:
+            mean += (weight.item() - mean) * (1 - kept)
+        elif step % 4 == 0:
+            mean += (weight.item() - mean) * (1 - kept**4)
+        if step == 1:
+            with weights.averaged():
+                assert weight.item() == pytest.approx(mean) != 0.0
 
-    # It moves at every fourth step, by 1 - kept**4; kept is 4/13, then 8/17.
-    first = seen[4] * (1 - (4 / 13) ** 4)
-    mean = first + (seen[8] - first) * (1 - (8 / 17) ** 4)
+    last = weight.item()
     with weights.averaged():
         assert weight.item() == pytest.approx(mean)
         weights.keep_best()
-    assert weight.item() == seen[8]
+    assert weight.item() == last
     weights.use_best()
     assert weight.item() == pytest.approx(mean)
 

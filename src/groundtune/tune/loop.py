@@ -39,6 +39,8 @@ OBSERVE_EVERY = 10
 """Steps after which an observer is called at the latest."""
 _AVERAGE_EVERY = 4
 """Steps after which running means move: each one apart would take a tenth of a step."""
+_AVERAGED_APART = 4 * _AVERAGE_EVERY
+"""First steps that are followed one by one."""
 
 
 class Step(NamedTuple):
@@ -217,13 +219,16 @@ class TrainedWeights:
         import torch
 
         self._updates += 1
-        if not self._means or self._updates % _AVERAGE_EVERY:
+        # Of the first steps each counts: a short training would leave the means as they
+        # began.
+        every = 1 if self._updates <= _AVERAGED_APART else _AVERAGE_EVERY
+        if not self._means or self._updates % every:
             return
         # A short memory at first: the beginning is not worth remembering.
         kept = min(self._averaging, self._updates / (self._updates + 9))
         with torch.no_grad():
             for mean, master in zip(self._means, self._masters, strict=True):
-                mean.lerp_(master, 1.0 - kept**_AVERAGE_EVERY)
+                mean.lerp_(master, 1.0 - kept**every)
 
     def _write(self, values: Sequence[torch.Tensor]) -> None:
         import torch
