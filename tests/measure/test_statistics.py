@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 
 import numpy as np
@@ -106,6 +107,23 @@ def test_with_few_groups_interval_and_test_agree(
     p = resample.sign_flip_p(gaps[np.newaxis], groups, rng=rng(), draws=1)[0]
     low, high = resample.sign_flip_interval(gaps, groups, level=0.95)
     assert (p > 0.05) == (low <= 1e-9 and high >= -1e-9)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.integers(-3, 4), min_size=6, max_size=12))
+def test_a_limit_that_ties_is_held_where_the_test_with_half_ties_keeps_it(
+    wins: list[int],
+) -> None:
+    gaps = np.array(wins) / 5
+    low, high = resample.sign_flip_interval(
+        gaps, Groups.of(range(len(gaps))), level=0.95
+    )
+    signs = np.array(list(itertools.product([1, -1], repeat=len(wins))))
+    sums = np.abs(signs @ np.array(wins))
+    seen = abs(sum(wins))
+    # The pattern that was seen, and its mirror, count whole.
+    half = ((sums > seen).sum() + (sums == seen).sum() / 2 + 1) / len(sums)
+    assert (low <= 0 <= high) == (seen == 0 or half > 0.05)
 
 
 def _mean_gap(a: Scores, b: Scores, axis: int) -> Scores:

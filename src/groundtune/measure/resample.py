@@ -127,8 +127,11 @@ def sign_flip_interval(
 
     A sign pattern splits the groups in two, and is as extreme as what was seen
     exactly for shifts between the two halves' means. So the limits are order
-    statistics of those means (Hartigan's typical values, 1969). Infinite where
-    there are too few groups for any p-value to be that small.
+    statistics of those means (Hartigan's typical values, 1969). Scores of a few values
+    put many patterns at a limit; held in every such run it would hold the truth too
+    often, so it is left out, by a billionth, where the test rejects it with ties
+    counted half (mid-p; Lancaster, 1961). Infinite where there are too few groups for
+    any p-value to be that small.
     """
     totals_G = groups.totals(gaps_N[np.newaxis])[0]
     signs_D_G = _all_signs(groups.count)[1:]
@@ -136,13 +139,25 @@ def sign_flip_interval(
         ((1 + side * signs_D_G) @ totals_G) / ((1 + side * signs_D_G) @ groups.sizes)
         for side in (1, -1)
     )
-    patterns = len(signs_D_G) + 1
-    skipped = int((1 - level) * patterns + _ROUNDING)
-    if skipped == 0:
+    most = (1 - level) * (len(signs_D_G) + 1) + _ROUNDING
+    if most < 1:
         return -np.inf, np.inf
-    lows = np.sort(np.minimum(outer_D, inner_D))
-    highs = np.sort(np.maximum(outer_D, inner_D))[::-1]
-    return float(lows[skipped - 1]), float(highs[skipped - 1])
+    low = _limit(np.minimum(outer_D, inner_D), most)
+    return low, -_limit(-np.maximum(outer_D, inner_D), most)
+
+
+def _limit(ends_D: Floats, most: float) -> float:
+    """The least shift that is not rejected, from where each pattern becomes extreme.
+
+    Args:
+        ends_D: Shift above which a pattern is as extreme as what was seen.
+        most: Patterns, what was seen among them, up to which a shift is rejected.
+    """
+    limit = np.sort(ends_D)[int(most) - 1]
+    below = (ends_D < limit - _ROUNDING).sum()
+    there = (ends_D <= limit + _ROUNDING).sum() - below
+    is_rejected = 1 + below + there / 2 <= most
+    return float(limit) + (_ROUNDING if is_rejected else -_ROUNDING)
 
 
 def _all_signs(count: int) -> Floats:

@@ -33,6 +33,9 @@ Sign flips reject equal systems in exactly alpha of all runs where gaps are symm
 and in somewhat more where one system wins seldom and much and the other often and
 little. A fifth is kept for that; `docs/protocol.md` shows what it gives."""
 
+_NO_WIDTH = 1e-8
+"""Narrower intervals are of gaps that are all alike."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interval:
@@ -274,7 +277,7 @@ def gap_interval(
                 gaps_N[np.newaxis], grouping, rng=rng, draws=draws
             )[:, 0]
         low, high = percentile_limits(drawn_D, grouping.count)
-    if high - low < 1e-12:
+    if high - low < _NO_WIDTH:
         # Gaps that are all alike resample to one value: leave room for what one
         # discordant case, not seen so far, would change.
         half = _student(LEVEL, max(1, grouping.count - 1)) * standard_error(
