@@ -147,3 +147,24 @@ def test_broken_json_names_its_line(raw: bytes, problem: str, where: str) -> Non
     with pytest.raises(DataError, match=problem) as error:
         read_json_lines(raw, name="a", where="a")
     assert error.value.where == where
+
+
+def test_a_list_that_holds_the_body_again_is_read_once() -> None:
+    sentences = [f"Sentence {number} says what it says." for number in range(20)]
+    other = ["This stands  nowhere else in the record.", *sentences]
+    record = {
+        "_id": "a",
+        "text": " ".join(sentences),
+        "sentences": sentences,
+        "keywords": ["Sentence", "says"],
+        "notes": other,
+    }
+
+    (document,) = read_json_lines(
+        json.dumps(record).encode(), name="a.jsonl", where="a.jsonl"
+    )
+
+    assert document.text.count("Sentence 7 says") == 2  # the body, and the notes
+    assert "sentences:" not in document.text
+    assert "keywords: Sentence, says" in document.text
+    assert "nowhere else" in document.text

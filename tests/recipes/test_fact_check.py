@@ -208,6 +208,45 @@ def test_wording_is_weighed_in_seconds(
         check("It rains.", kb=tiny_base, embedder=embedder, model=str(out))
 
 
+def test_likelihoods_of_a_generator_decide_between_the_sides(
+    tiny_base: Path, tiny_bert: ModelFolder, tmp_path: Path
+) -> None:
+    out, embedder = tmp_path / "likely", str(tiny_bert.path)
+    seen: list[str] = []
+
+    report = tune_verdict_model(
+        train=SAMPLE / "train.jsonl",
+        test=SAMPLE / "test.jsonl",
+        kb=tiny_base,
+        out=out,
+        embedder=embedder,
+        strategy="likelihood",
+        progress=lambda label, _done, _all: seen.append(label),
+    )
+    checked = check(
+        "The Wren carries 40 cars.", kb=tiny_base, embedder=embedder, model=str(out)
+    )
+
+    assert report.base == "wording and smollm2-135m-instruct"
+    assert report.test is not None
+    assert report.test["n"] == 19
+    assert "likelihoods: train" in seen
+    assert (
+        checked.answer.check
+        == "verdict model likely, trained on likelihood and wording"
+    )
+    assert sum(checked.scores.values()) == pytest.approx(1.0)
+    fields = json.loads((out / "likelihood.json").read_text())
+    for change, words in (
+        ({"generator_sha256": "0"}, "other weights"),
+        ({"version": "old"}, "other features"),
+        ({"unknown": 1}, "not a verdict model"),
+    ):
+        (out / "likelihood.json").write_text(json.dumps(fields | change))
+        with pytest.raises(ModelLoadError, match=words):
+            check("It rains.", kb=tiny_base, embedder=embedder, model=str(out))
+
+
 @pytest.mark.slow
 def test_a_verdict_model_is_trained_served_and_found_finished(
     tiny_base: Path, tiny_bert: ModelFolder, tmp_path: Path

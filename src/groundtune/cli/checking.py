@@ -116,7 +116,7 @@ def tune_facts(options: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
             test=options["test"],
             kb=options["kb"],
             out=options["out"],
-            base=options["base"] or "all-minilm-l6-v2",
+            base=options["base"],
             embedder=options["embedder"],
             strategy=options["strategy"] or "auto",
             seed=options["seed"],

@@ -73,10 +73,11 @@ _SHOWN = {"changes": "set", "roles": "role", "accepted": "accept"}
 )
 @click.option(
     "--strategy",
-    type=click.Choice(["auto", *STRATEGIES]),
+    type=click.Choice(["auto", *STRATEGIES, "likelihood"]),
     default=None,
     help="sentiment, classification, ner: what is trained.  [default: auto, by the "
-    "number of cases]  fact_check: head weighs wording, full trains an encoder.",
+    "number of cases]  fact_check: head weighs wording, likelihood also asks a "
+    "generator how likely a claim is, full trains an encoder.",
 )
 @click.option(
     "--set",
@@ -157,8 +158,9 @@ def tune(*, task: str, as_json: bool, **options: Any) -> None:  # noqa: ANN401 (
     and train.de, are given by the first.
 
     fact_check trains a verdict model on claims and what --kb holds on them, for
-    `groundtune check --model`: on their wording, in seconds, or with --strategy full
-    an encoder that reads both.
+    `groundtune check --model`: on their wording, in seconds; with --strategy
+    likelihood also on how likely a generator finds the claim and its opposite after the
+    evidence, in minutes; with --strategy full an encoder.
 
     retrieval tunes the embedder of a knowledge base. A new index is built beside the
     one in service and takes its place only where held-out questions show a gain.

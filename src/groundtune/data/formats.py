@@ -17,7 +17,7 @@ from groundtune.data.metadata import finished
 if TYPE_CHECKING:
     from groundtune.data.metadata import Sidecar
 
-READER_VERSION = 3
+READER_VERSION = 4
 """Bump when the same file gives another text: a knowledge base is stamped with it."""
 
 READERS = {

@@ -154,8 +154,9 @@ def _add_record(composer: Composer, record: object) -> None:
         composer.add("heading", " ".join(fields[title].split()), level=1)
     lines: list[str] = []
     long: list[str] = []
+    skipped = {title, *_repeated(fields)}
     for key, text in _leaves(record):
-        if key == title or not text.strip():
+        if (key and key in skipped) or not text.strip():
             continue
         is_body = key in _TEXT_KEYS
         if is_body or "\n" in text.strip() or len(text) > _LONG_CHARACTERS:
@@ -166,6 +167,26 @@ def _add_record(composer: Composer, record: object) -> None:
     for text in long:
         for part in text.split("\n\n"):
             composer.add("paragraph", part.strip("\n"))
+
+
+def _repeated(fields: dict[str, Any]) -> list[str]:
+    """Fields that hold the body again in parts, as a list of its sentences does.
+
+    Indexed as well, every sentence would be found twice. Short lists stay: keywords
+    stand in a body, too.
+    """
+    bodies = [fields[key] for key in _TEXT_KEYS & fields.keys()]
+    body = "\n".join(" ".join(one.split()) for one in bodies if isinstance(one, str))
+    if not body:
+        return []
+    found: list[str] = []
+    for key, value in fields.items():
+        parts = cast("list[object]", value) if isinstance(value, list) else []
+        texts = [" ".join(one.split()) for one in parts if isinstance(one, str)]
+        is_long = sum(map(len, texts)) > _LONG_CHARACTERS
+        if is_long and len(texts) == len(parts) and all(one in body for one in texts):
+            found.append(key)
+    return found
 
 
 def _title(fields: dict[str, Any]) -> str:

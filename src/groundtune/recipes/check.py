@@ -71,17 +71,18 @@ def open_any_judge(
     from pathlib import Path
 
     from groundtune.store.checks import read_object
-    from groundtune.store.models import open_model
     from groundtune.systems.generators import generator_folder
-    from groundtune.systems.judges import RuleJudge, open_engine_judge, open_judge
-    from groundtune.systems.wording import WORDING, WordingJudge, read_wording
+    from groundtune.systems.judges import RuleJudge, open_engine_judge
+    from groundtune.systems.verdict_models import is_weighed, open_verdict_model
 
     if model is None:
         return RuleJudge()
-    if (Path(model) / WORDING).is_file():
-        return WordingJudge(read_wording(Path(model)), name=Path(model).name)
-    manifest = Path(model) / MANIFEST
-    if manifest.is_file() and read_object(manifest).get("kind") == "classifier":
-        return open_judge(open_model(model, kind="classifier", offline=True))
+    folder = Path(model)
+    manifest = folder / MANIFEST
+    is_encoder = (
+        manifest.is_file() and read_object(manifest).get("kind") == "classifier"
+    )
+    if is_weighed(folder) or is_encoder:
+        return open_verdict_model(folder)
     generator_folder(model, progress=progress)
     return open_engine_judge(model, runtime=runtime)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from groundtune.config.encoder import EncoderSettings
 from groundtune.core.errors import ConfigError, DataError
 from groundtune.core.protocols import silent, unheard
+from groundtune.recipes.ask import DEFAULT_GENERATOR
 from groundtune.recipes.checking.lessons import claim_lessons, pair_lessons
 from groundtune.recipes.checking.reading import (
     Claims,
@@ -30,6 +31,7 @@ from groundtune.recipes.checking.verdicts import (
     right_evidence_measures,
     verdicts,
 )
+from groundtune.recipes.checking.weighed import weigh
 from groundtune.recipes.child import run_in_child
 from groundtune.recipes.ingest import DEFAULT_EMBEDDER
 from groundtune.recipes.labelling import LabelJob, train_label_model
@@ -37,15 +39,9 @@ from groundtune.recipes.labels.settings import with_changes
 from groundtune.store.files import write_json, write_lock
 from groundtune.store.models import open_model
 from groundtune.store.tuned import check_place
-from groundtune.systems.fact_checker import decide
-from groundtune.systems.judges import DECISION, Decision, open_judge, write_fields
-from groundtune.systems.wording import (
-    WORDING,
-    WordingJudge,
-    features,
-    fit_wording,
-    write_wording,
-)
+from groundtune.systems.judges import DECISION, Decision, TunedJudge, write_fields
+from groundtune.systems.labeller import open_labeller
+from groundtune.systems.verdict_models import is_weighed
 from groundtune.tasks.fact_check import LABELS, NAME, PRIMARY_MEASURE, TEMPLATE
 
 if TYPE_CHECKING:
@@ -56,6 +52,7 @@ if TYPE_CHECKING:
     from groundtune.core.values import FactCase
     from groundtune.data.claims import DocumentEvidence
 
+STRATEGIES = ("auto", "head", "likelihood", "full")
 SETTINGS = EncoderSettings(
     strategy="full",
     learning_rate=1e-4,
@@ -109,7 +106,7 @@ def tune_verdict_model(
     out: Path,
     dev: Path | None = None,
     test: Path | None = None,
-    base: str = DEFAULT_EMBEDDER,
+    base: str | None = None,
     embedder: str = DEFAULT_EMBEDDER,
     strategy: str = "auto",
     seed: int = 0,
@@ -126,10 +123,13 @@ def tune_verdict_model(
         dev: Claims that choose the best weights and fit the threshold; some of `train`
             if not given and there is enough.
         test: Claims to score on, once, if any.
-        base: Encoder to start from.
+        base: Encoder that `full` starts from, or generator that `likelihood` asks;
+            None: the default one.
         embedder: The one that made the knowledge base.
-        strategy: `head` weighs the wording of claim and evidence, in seconds; `full`
-            trains an encoder on pairs of them. `auto` is `head`: see decision 0022.
+        strategy: `head` weighs the wording of claim and evidence, in seconds;
+            `likelihood` beside it how likely a generator finds the claim and its
+            opposite; `full` trains an encoder on pairs of claim and evidence. `auto` is
+            `head`: see decisions 0022 and 0033.
         seed: Of every draw.
         changes: Single settings of training to change, by name, as text.
         progress: Told how far each step is.
@@ -141,21 +141,21 @@ def tune_verdict_model(
         StoreError: There is no knowledge base, or another embedder made it.
         MissingExtraError: The extra `tune` is not installed.
     """
-    is_wording = strategy in {"auto", "head"}
-    if not is_wording and strategy != "full":
+    if strategy not in STRATEGIES:
         raise ConfigError(
             f"strategy {strategy!r} is not for fact-checking",
-            fix="use auto, head or full",
+            fix="use auto, head, likelihood or full",
             where="strategy",
         )
-    if is_wording and changes:
+    if strategy != "full" and changes:
         raise ConfigError(
-            "settings of training do nothing where wording is weighed",
+            "settings of training do nothing where features are weighed",
             fix="leave --set out, or use --strategy full",
             where="set",
         )
-    if not (out / WORDING).is_file():
+    if not is_weighed(out):
         check_place(out)
+    base = base or (DEFAULT_GENERATOR if strategy == "likelihood" else DEFAULT_EMBEDDER)
     settings = with_changes(SETTINGS, changes or {}, is_words=False)
     # 1) Read, and look before time is spent.
     sides = read_sides(train, dev=dev, test=test, seed=seed)
@@ -165,7 +165,9 @@ def tune_verdict_model(
         tell(f"left out of {train.name}, since they are tested on: {sides.left_out:,}")
     finder = open_finder(kb, embedder=embedder, progress=progress)
     folder = (
-        None if is_wording else open_model(base, kind="embedder", progress=progress)
+        open_model(base, kind="embedder", progress=progress)
+        if strategy == "full"
+        else None
     )
     with write_lock(out.with_name(f".{out.name}.lock")):
         # 2) Retrieve for every claim, as it will be in service.
@@ -180,8 +182,26 @@ def tune_verdict_model(
             for side, cases in sides.cases.items()
         }
         if folder is None:
-            report = _weighed(out, claims, seed=seed)
-            return replace(report, left_out=sides.left_out)
+            found = weigh(
+                out,
+                claims,
+                generator=base if strategy == "likelihood" else None,
+                seed=seed,
+                progress=progress,
+            )
+            return FactReport(
+                model=str(out),
+                task=NAME,
+                base=found.base,
+                dev=found.measures.get("dev", {}).get(PRIMARY_MEASURE),
+                test=found.measures.get("test", {}).get(PRIMARY_MEASURE),
+                seconds=found.seconds,
+                labels=list(LABELS),
+                lessons=found.lessons,
+                decision={},
+                measures=found.measures,
+                left_out=sides.left_out,
+            )
         # 3) Train.
         lessons = pair_lessons(claims["train"], is_turned=True)
         held = pair_lessons(claims["dev"], is_turned=False) if "dev" in claims else ()
@@ -289,51 +309,6 @@ def read_sides(train: Path, *, dev: Path | None, test: Path | None, seed: int) -
     )
 
 
-def _weighed(out: Path, claims: Mapping[str, Claims], *, seed: int) -> FactReport:
-    """Fit and write a model on wording; dev claims are only measured on."""
-    import time
-
-    began = time.perf_counter()
-    train = claims["train"]
-    known = [case for case in train.cases if train.found[case.id]]
-    weights = fit_wording(
-        [features(case.claim, train.found[case.id]) for case in known],
-        [case.label for case in known],
-    )
-    seconds = time.perf_counter() - began
-    judge = WordingJudge(weights, name=out.name)
-    measures = {
-        side: {
-            **label_measures(
-                claims[side],
-                [
-                    decide(judge, case.claim, claims[side].found[case.id]).label
-                    for case in claims[side].cases
-                ],
-                seed=seed,
-            ),
-            "evidence_recall@5": recall_measure(claims[side], seed=seed),
-        }
-        for side in ("dev", "test")
-        if side in claims
-    }
-    out.mkdir(parents=True, exist_ok=True)
-    write_wording(out, weights)
-    return FactReport(
-        model=str(out),
-        task=NAME,
-        base="the wording alone",
-        dev=measures.get("dev", {}).get(PRIMARY_MEASURE),
-        test=measures.get("test", {}).get(PRIMARY_MEASURE),
-        seconds=seconds,
-        labels=list(LABELS),
-        lessons=len(known),
-        decision={},
-        measures=measures,
-        left_out=0,
-    )
-
-
 def _measured(
     out: Path,
     claims: Mapping[str, Claims],
@@ -342,9 +317,8 @@ def _measured(
     seed: int,
     progress: Progress,
 ) -> FactReport:
-    judge = open_judge(
-        open_model(str(out), kind="classifier", offline=True), Decision()
-    )
+    labeller = open_labeller(str(out))
+    judge = TunedJudge(labeller, Decision())
     logits = {
         side: claim_logits(
             judge, claims[side], label=f"verdicts: {side}", progress=progress
@@ -363,7 +337,7 @@ def _measured(
             **label_measures(of_side, verdicts(found, decision), seed=seed),
             "evidence_recall@5": recall_measure(of_side, seed=seed),
             **right_evidence_measures(
-                on_right_evidence(of_side, judge, decision), seed=seed
+                on_right_evidence(of_side, TunedJudge(labeller, decision)), seed=seed
             ),
         }
     # Last, so that a folder with it was trained to its end.

@@ -20,17 +20,15 @@ from groundtune.core.values import Answer, Timing
 from groundtune.retrieve.embed import open_named_embedder
 from groundtune.retrieve.index import KnowledgeBase
 from groundtune.retrieve.search import HybridRetriever
-from groundtune.store.models import open_model
 from groundtune.systems.fact_checker import EvidenceFinder, FactChecker
 from groundtune.systems.judges import (
     ClaimJudge,
     EngineJudge,
     RuleJudge,
     open_engine_judge,
-    open_judge,
 )
 from groundtune.systems.labeller import open_labeller
-from groundtune.systems.wording import WORDING, WordingJudge, read_wording
+from groundtune.systems.verdict_models import open_verdict_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -117,10 +115,7 @@ def _judge(spec: FactSpec) -> Judge:
         return RuleJudge()
     if spec.judge == "generator":
         return open_engine_judge(spec.model)
-    folder = Path(spec.model)
-    if (folder / WORDING).is_file():
-        return WordingJudge(read_wording(folder), name=folder.name)
-    return open_judge(open_model(spec.model, kind="classifier", offline=True))
+    return open_verdict_model(Path(spec.model))
 
 
 def _finder(spec: FactSpec) -> EvidenceFinder:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 from groundtune.core.values import Answer, Citation, Span, Timing
 from groundtune.data.claims import single_spaced
@@ -96,6 +96,15 @@ class Judge(Protocol):
 
     def judge(self, claim: str, evidence: Sequence[Evidence]) -> Verdict:
         """The verdict on a claim, from the evidence of at least one document."""
+        ...
+
+
+@runtime_checkable
+class SideJudge(Protocol):
+    """A judge that was trained to tell what supports a claim from what refutes it."""
+
+    def refutes(self, claim: str, sentences: Sequence[str]) -> bool:
+        """Whether sentences that are known to decide a claim refute it."""
         ...
 
 

@@ -128,6 +128,11 @@ class TunedJudge:
             deciding=self._deciding(claim, evidence[best], place, shares_L[place]),
         )
 
+    def refutes(self, claim: str, sentences: Sequence[str]) -> bool:
+        """See `SideJudge.refutes`: what speaks for a third label does not count."""
+        supported, refuted, _ = self.logits(claim, [sentences])[0].tolist()
+        return refuted + self._decision.refuted > supported
+
     def _deciding(
         self, claim: str, evidence: Evidence, place: int, whole: float
     ) -> tuple[Sentence, ...]:

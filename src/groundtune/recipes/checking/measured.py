@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from groundtune.core.errors import ConfigError
@@ -26,6 +25,7 @@ from groundtune.recipes.checking.reading import (
     read_side,
 )
 from groundtune.recipes.checking.verdicts import (
+    judged,
     label_measures,
     on_right_evidence,
     recall_measure,
@@ -35,22 +35,20 @@ from groundtune.recipes.ingest import DEFAULT_EMBEDDER
 from groundtune.recipes.tune_fact_check import tune_claims, tune_verdict_model
 from groundtune.store.download import default_cache
 from groundtune.store.models import open_model
-from groundtune.systems.fact_checker import decide
+from groundtune.systems.fact_checker import SideJudge
 from groundtune.systems.judges import (
     ClaimJudge,
     RuleJudge,
-    TunedJudge,
     open_engine_judge,
-    read_decision,
 )
 from groundtune.systems.labeller import open_labeller
 from groundtune.tasks.fact_check import LABELS, NAME
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from groundtune.core.protocols import Progress
     from groundtune.core.values import FactLabel
-    from groundtune.recipes.checking.reading import Claims
-    from groundtune.systems.fact_checker import Judge
 
 FACT_ARMS = ("plain", "rag", "tuned", "both", "rule", "majority")
 """In the order they are shown; the last two explain and cannot win."""
@@ -154,7 +152,7 @@ def measure_fact_check(
             said.append(asked.asked(case.claim, None))
         arms["plain"] = label_measures(claims, said, seed=seed)
         arms["rag"] = label_measures(
-            claims, _judged(asked, claims, label="rag", progress=progress), seed=seed
+            claims, judged(asked, claims, label="rag", progress=progress), seed=seed
         )
     if "tuned" in models:
         judge = ClaimJudge(open_labeller(models["tuned"]))
@@ -164,20 +162,18 @@ def measure_fact_check(
         models["both"] = model
         judging = open_any_judge(model)
         decided = (
-            on_right_evidence(claims, judging, read_decision(Path(model)))
-            if isinstance(judging, TunedJudge)
-            else ()
+            on_right_evidence(claims, judging) if isinstance(judging, SideJudge) else ()
         )
         arms["both"] = {
             **label_measures(
                 claims,
-                _judged(judging, claims, label="both", progress=progress),
+                judged(judging, claims, label="both", progress=progress),
                 seed=seed,
             ),
             **right_evidence_measures(decided, seed=seed),
         }
     arms["rule"] = label_measures(
-        claims, _judged(RuleJudge(), claims, label="rule", progress=progress), seed=seed
+        claims, judged(RuleJudge(), claims, label="rule", progress=progress), seed=seed
     )
     known = read_side(train)[0] if train is not None else claims.cases
     counted = Counter(case.label for case in known)
@@ -190,18 +186,6 @@ def measure_fact_check(
         claims=len(claims.cases),
         models=models,
     )
-
-
-def _judged(
-    judge: Judge, claims: Claims, *, label: str, progress: Progress
-) -> list[FactLabel]:
-    """The verdict of a judge on each claim, from the evidence found before."""
-    made: list[FactLabel] = []
-    for number, case in enumerate(claims.cases):
-        progress(label, number, len(claims.cases))
-        made.append(decide(judge, case.claim, claims.found[case.id]).label)
-    progress(label, len(claims.cases), len(claims.cases))
-    return made
 
 
 def _cached(train: Path, cases: Path, kb: Path, *, seed: int) -> Path:

@@ -13,6 +13,7 @@ from groundtune.measure.facts import (
     share_figure,
 )
 from groundtune.recipes.checking.lessons import quotes_of
+from groundtune.systems.fact_checker import decide
 from groundtune.systems.judges import Decision
 from groundtune.tasks.fact_check import DOCUMENTS, LABELS
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from groundtune.core.values import FactLabel
     from groundtune.measure.rows import Figure
     from groundtune.recipes.checking.reading import Claims
+    from groundtune.systems.fact_checker import Judge, SideJudge
     from groundtune.systems.judges import TunedJudge
 
     Floats = npt.NDArray[np.float64]
@@ -121,20 +123,26 @@ def recall_measure(claims: Claims, *, seed: int = 0) -> dict[str, Any] | None:
     return share_figure(shares, groups, seed=seed).to_json()
 
 
-def on_right_evidence(
-    claims: Claims, judge: TunedJudge, decision: Decision
-) -> list[Decided]:
-    """SUPPORTED or REFUTED for each claim that has quotes, from these alone.
+def judged(
+    judge: Judge, claims: Claims, *, label: str, progress: Progress
+) -> list[FactLabel]:
+    """The verdict of a judge on each claim, from the evidence found before."""
+    made: list[FactLabel] = []
+    for number, case in enumerate(claims.cases):
+        progress(label, number, len(claims.cases))
+        made.append(decide(judge, case.claim, claims.found[case.id]).label)
+    progress(label, len(claims.cases), len(claims.cases))
+    return made
 
-    The evidence is known to decide, so what speaks for a third label does not count.
-    """
+
+def on_right_evidence(claims: Claims, judge: SideJudge) -> list[Decided]:
+    """SUPPORTED or REFUTED for each claim that has quotes, from these alone."""
     made: list[Decided] = []
     for case, group in zip(claims.cases, claims.groups, strict=True):
         quotes = quotes_of(claims.gold[case.id])
         if not quotes or case.label == "NOT_ENOUGH_INFO":
             continue
-        supported, refuted, _ = judge.logits(case.claim, [quotes])[0].tolist()
-        is_refuted = refuted + decision.refuted > supported
+        is_refuted = judge.refutes(case.claim, quotes)
         label: FactLabel = "REFUTED" if is_refuted else "SUPPORTED"
         made.append(Decided(case.label, label, group))
     return made
