@@ -57,6 +57,7 @@ bench: models  ## Measure against the common libraries; SCIFACT=DIR for ingest a
 	$(BIN)/python benchmarks/generate.py
 	$(BIN)/python benchmarks/embed.py
 	$(BIN)/python benchmarks/narrow.py
+	$(BIN)/python benchmarks/likelihood.py
 	$(if $(SCIFACT),$(BIN)/python benchmarks/ingest.py $(SCIFACT))
 	$(if $(SCIFACT),$(BIN)/python benchmarks/search.py $(SCIFACT))
 	$(if $(SCIFACT),$(BIN)/python benchmarks/ask.py $(SCIFACT))
