@@ -54,6 +54,15 @@ class Weighed(NamedTuple):
     """Every measure, by side."""
 
 
+class _Learned(NamedTuple):
+    """What tells the sides apart, and the generator that it was learned with."""
+
+    sides: SideWeights
+    scorer: Scorer
+    generator: Generator
+    name: str
+
+
 def weigh(
     out: Path,
     claims: Mapping[str, Claims],
@@ -83,14 +92,11 @@ def weigh(
         [features(case.claim, train.found[case.id]) for case in known],
         [case.label for case in known],
     )
+    learned = None
     judge: Judge = WordingJudge(wording, name=out.name)
-    sides: SideWeights | None = None
-    model = None
     if generator is not None:
-        model = open_model(generator, kind="generator", progress=progress)
-        scorer = open_scorer(model)
-        sides = _learn_sides(train, scorer, progress=progress)
-        judge = LikelihoodJudge(wording, sides, scorer, name=out.name)
+        learned = _learn_sides(train, generator, progress=progress)
+        judge = LikelihoodJudge(wording, learned.sides, learned.scorer, name=out.name)
     seconds = time.perf_counter() - began
     measures = {
         side: _measures(judge, claims[side], side=side, seed=seed, progress=progress)
@@ -100,13 +106,13 @@ def weigh(
     out.mkdir(parents=True, exist_ok=True)
     (out / LIKELIHOOD).unlink(missing_ok=True)
     write_wording(out, wording)
-    if sides is not None and model is not None and generator is not None:
-        write_sides(out, sides, Generator(generator, model.weights_sha256))
-    base = "the wording alone" if model is None else f"wording and {model.name}"
+    if learned is not None:
+        write_sides(out, learned.sides, learned.generator)
+    base = "wording" if learned is None else f"wording and {learned.name}"
     return Weighed(base, len(known), seconds, measures)
 
 
-def _learn_sides(train: Claims, scorer: Scorer, *, progress: Progress) -> SideWeights:
+def _learn_sides(train: Claims, generator: str, *, progress: Progress) -> _Learned:
     decided = [case for case in train.cases if _deciding(train, case.id)]
     decided = [case for case in decided if case.label != "NOT_ENOUGH_INFO"]
     are_refuted = [case.label == "REFUTED" for case in decided]
@@ -117,12 +123,19 @@ def _learn_sides(train: Claims, scorer: Scorer, *, progress: Progress) -> SideWe
             fix=f"give {_LEAST_DECIDED} decided claims, or use --strategy head",
             where="train",
         )
+    model = open_model(generator, kind="generator", progress=progress)
+    scorer = open_scorer(model)
     rows: list[list[float]] = []
     for number, case in enumerate(decided):
         progress("likelihoods: train", number, len(decided))
         rows.append(contrast(scorer, case.claim, _deciding(train, case.id)))
     progress("likelihoods: train", len(decided), len(decided))
-    return fit_sides(rows, are_refuted)
+    return _Learned(
+        sides=fit_sides(rows, are_refuted),
+        scorer=scorer,
+        generator=Generator(generator, model.weights_sha256),
+        name=model.name,
+    )
 
 
 def _deciding(claims: Claims, name: str) -> Sequence[str]:
